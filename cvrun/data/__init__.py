@@ -1,0 +1,154 @@
+"""Sources of images: each gives a Manifest, the list of what there is; nothing is decoded here.
+
+Contract of an option module: a flat frozen dataclass `Config` and `build(config: Config) -> Manifest`.
+To add a source, write `cvrun/data/NAME.py` and `configs/data/NAME.yaml` (with `option: NAME`).
+A source never writes below its root and never opens an image: it lists, reads labels and decides the class order,
+once, so that a class index means the same in every split, checkpoint and prediction file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvrun.errors import DataError, did_you_mean, one_of, require
+
+FITS = ("stretch", "crop", "pad")
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class ImageForm:
+    """The form into which every image of a set is brought.
+
+    Attributes:
+        size: Height and width [pixels].
+        channels: 1 (grey) or 3 (RGB).
+        fit: How an image of another shape becomes size: "stretch" ignores the aspect ratio, "crop" scales the
+            shorter side and cuts the centre, "pad" scales the longer side and adds black borders.
+    """
+
+    size: int
+    channels: int
+    fit: str
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        require(self.size >= 1, "size", self.size, "size >= 1 [pixels]")
+        require(self.channels in (1, 3), "channels", self.channels, "1 (grey) or 3 (RGB)")
+        one_of("fit", self.fit, FITS)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a data set holds: one entry an image, in a fixed order.
+
+    Attributes:
+        ids: Unique and stable name of each image: the POSIX path relative to the root, or a number as text.
+        labels: Class index of each image, int64 (N,), in [0, K).
+        classes: Class names; the position is the index.
+        form: What the images are brought into.
+        images: Embedded images, uint8 (N, H, W, C), or None when they lie in files.
+        paths: File of each image, or None when the images are embedded.
+        groups: Group of each image (patient, slide), or None; a group never lies on two sides of a split.
+        official: "train", "val", "test" or "" for each image, or None when the source names no split.
+    """
+
+    ids: tuple[str, ...]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    form: ImageForm
+    images: NDArray[np.uint8] | None = None
+    paths: tuple[Path, ...] | None = None
+    groups: tuple[str, ...] | None = None
+    official: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check what every source promises.
+
+        Raises:
+            DataError: If there is no image, an id stands twice, or a label is out of range.
+        """
+        count = len(self.ids)
+        if count == 0:
+            raise DataError("data: no images found, expected at least one")
+        if (self.images is None) == (self.paths is None):
+            raise ValueError("a Manifest has either images or paths")
+        for field in (self.labels, self.images, self.paths, self.groups, self.official):
+            if field is not None and len(field) != count:
+                raise ValueError(f"a Manifest of {count} ids got a field with {len(field)} entries")
+        twice = [name for name, times in Counter(self.ids).items() if times > 1]
+        if twice:
+            raise DataError(f"data: {twice[0]} is listed twice ({len(twice)} such), expected each image once")
+        wrong = np.flatnonzero((self.labels < 0) | (self.labels >= len(self.classes)))
+        if len(wrong):
+            row = int(wrong[0])
+            last = len(self.classes) - 1
+            raise DataError(
+                f"data: {self.ids[row]} (row {row + 1}): label {self.labels[row]}, expected 0 to {last}",
+                f"{len(wrong)} such rows",
+            )
+
+    def __len__(self) -> int:
+        """Give the number of images."""
+        return len(self.ids)
+
+    def counts(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the number of images a class among indices, int64 (K,)."""
+        return np.bincount(self.labels[indices], minlength=len(self.classes)).astype(np.int64)
+
+    def fingerprint(self, indices: NDArray[np.int64]) -> str:
+        """Give a sha256 (hex) of the entries at indices, in their order.
+
+        It covers the class names, the image form and, for each entry, id, label, group and content: the bytes of
+        an embedded image, the length of a file. Files are not opened and entries elsewhere are not looked at.
+
+        Raises:
+            DataError: If a file is missing.
+        """
+        digest = hashlib.sha256(repr((self.classes, self.form)).encode())
+        for i in indices.tolist():
+            group = self.groups[i] if self.groups is not None else ""
+            size = _size(self.paths[i]) if self.paths is not None else 0
+            digest.update(repr((self.ids[i], int(self.labels[i]), group, size)).encode())
+        if self.images is not None:
+            digest.update(np.ascontiguousarray(self.images[indices]).tobytes())
+        return digest.hexdigest()
+
+
+def class_order(found: Iterable[str], wanted: Iterable[str] | None, where: str) -> tuple[str, ...]:
+    """Give the class names in their fixed order: as wanted, else sorted.
+
+    Args:
+        found: Names that occur in the data.
+        wanted: An explicit list from the configuration, or None.
+        where: File or folder, for the message.
+
+    Raises:
+        DataError: If a name occurs that the explicit list does not hold.
+    """
+    names = sorted(set(found))
+    if wanted is None:
+        return tuple(names)
+    order = tuple(wanted)
+    require(len(set(order)) == len(order), "classes", list(order), "each name once")
+    for name in names:
+        if name not in order:
+            raise DataError(
+                f"{where}: class '{name}', expected one of data.classes ({', '.join(order)})",
+                did_you_mean(name, order) or "add it to data.classes or correct the label",
+            )
+    return order
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}), expected an image file") from error

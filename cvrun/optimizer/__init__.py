@@ -1,0 +1,74 @@
+"""Optimizers.
+
+Contract of an option module: a flat frozen dataclass `Config` with at least `lr`, `weight_decay`, `lr_scale` and
+`base_batch`, and `build(config: Config, groups: list[ParamGroup], lr: float) -> torch.optim.Optimizer`; lr is the
+rate after scaling by the batch size.
+To add one, write `cvrun/optimizer/NAME.py` and `configs/optimizer/NAME.yaml` (with `option: NAME`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+from torch import nn
+
+from cvrun.errors import one_of, require
+
+ParamGroup = dict[str, Any]
+"""{"params": list of parameters, "weight_decay": float}"""
+
+SCALINGS = ("none", "linear", "sqrt")
+
+
+class OptimizerConfig(Protocol):
+    """The keys that every optimizer has."""
+
+    @property
+    def lr(self) -> float:
+        """Learning rate at base_batch (or as it is, with lr_scale "none"), > 0."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Weight decay of matrices and filters, >= 0; norms and biases have none."""
+
+    @property
+    def lr_scale(self) -> str:
+        """How lr follows the batch size: none, linear or sqrt."""
+
+    @property
+    def base_batch(self) -> int:
+        """The batch size for which lr is meant [images]."""
+
+
+def check(config: OptimizerConfig) -> None:
+    """Check the ranges of the keys that every optimizer has.
+
+    Raises:
+        RuleError: If one is out of range.
+    """
+    require(math.isfinite(config.lr) and config.lr > 0, "lr", config.lr, "lr > 0")
+    require(config.weight_decay >= 0, "weight_decay", config.weight_decay, "weight_decay >= 0")
+    one_of("lr_scale", config.lr_scale, SCALINGS)
+    require(config.base_batch >= 1, "base_batch", config.base_batch, "base_batch >= 1 [images]")
+
+
+def scaled_lr(config: OptimizerConfig, batch_size: int) -> float:
+    """Give lr for the global batch of one optimizer step (over all devices and accumulated parts).
+
+    Source: Goyal et al. 2017, section 2.1 (linear); Krizhevsky 2014, section 5 (square root).
+    """
+    ratio = batch_size / config.base_batch
+    return config.lr * {"none": 1.0, "linear": ratio, "sqrt": math.sqrt(ratio)}[config.lr_scale]
+
+
+def param_groups(model: nn.Module, weight_decay: float) -> list[ParamGroup]:
+    """Give the trainable parameters in two groups: those that decay, and norms and biases, which do not.
+
+    A parameter with fewer than two dimensions is a bias, or the scale or shift of a norm. Empty groups are left out.
+    """
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    decay = [parameter for parameter in trainable if parameter.ndim >= 2]
+    plain = [parameter for parameter in trainable if parameter.ndim < 2]
+    groups = [{"params": decay, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]

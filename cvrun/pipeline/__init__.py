@@ -1,0 +1,34 @@
+"""From a manifest to batches on the device: decode once, gather, augment, normalize.
+
+`Batch` is what data, augmentation, task and trainer share. Images stay uint8 until the device has them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some images with their targets.
+
+    Attributes:
+        image: (B, C, H, W); uint8 or float32 in [0, 255] until normalized, then float32.
+        target: Class indices, int64 (B,); or masks, int64 (B, H, W), which geometric augmentation moves along.
+        index: Position of each image in the manifest, int64 (B,).
+    """
+
+    image: Tensor
+    target: Tensor
+    index: Tensor
+
+    def __len__(self) -> int:
+        """Give the number of images."""
+        return int(self.image.shape[0])
+
+    def parts(self, num: int) -> list[Batch]:
+        """Give the batch cut into at most num parts of nearly equal size, in order."""
+        fields = (self.image.chunk(num), self.target.chunk(num), self.index.chunk(num))
+        return [Batch(*part) for part in zip(*fields, strict=True)]

@@ -1,0 +1,33 @@
+"""Tasks: what a prediction is, what the loss compares, what is measured.
+
+Contract of an option module: a flat frozen dataclass `Config` and
+`build(config: Config, loss: Loss, metrics: tuple[Metric, ...], num_classes: int) -> Task`.
+To add one (segmentation, detection), write `cvrun/task/NAME.py` and `configs/task/NAME.yaml` (with `option: NAME`);
+the trainer calls these three methods and knows nothing else about targets.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from cvrun.metric import Metric, Prediction
+from cvrun.pipeline import Batch
+from cvrun.tta import TTA
+
+
+class Task(Protocol):
+    """The three things that differ between tasks."""
+
+    def loss(self, model: nn.Module, part: Batch, whole: Batch) -> Tensor:
+        """Give part's share of the mean loss over whole; the shares of all parts add up to that mean."""
+
+    def predict(self, model: nn.Module, image: Tensor, tta: TTA) -> Tensor:
+        """Give probabilities (B, K, ...) float32 of normalized images (B, C, H, W); plain when tta is off."""
+
+    def metrics(self, prediction: Prediction) -> dict[str, float]:
+        """Give every metric by its name."""
+
+    def declared(self) -> tuple[Metric, ...]:
+        """Give the metrics that can be monitored."""
