@@ -6,8 +6,10 @@ import importlib
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from cvrun.errors import ConfigError, did_you_mean
+from cvrun.errors import ConfigError, RuleError, did_you_mean
+from cvrun.typed import rule_broken
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -62,3 +64,15 @@ def load(group: str, name: str) -> ModuleType:
     if name not in names:
         raise ConfigError(f"{group}.option={name}: expected one of {', '.join(names)}", did_you_mean(name, names))
     return importlib.import_module(f"cvrun.{group}.{name}")
+
+
+def build(group: str, name: str, config: Any, *arguments: Any) -> Any:
+    """Call `build(config, *arguments)` of an option's module.
+
+    Raises:
+        ConfigError: If a value breaks a rule that shows only now.
+    """
+    try:
+        return load(group, name).build(config, *arguments)
+    except RuleError as error:
+        raise rule_broken(error, group) from None

@@ -9,6 +9,7 @@ once, so that a class index means the same in every split, checkpoint and predic
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,10 +18,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cvrun.errors import DataError, did_you_mean, one_of, require
+from cvrun.errors import ConfigError, DataError, did_you_mean, one_of, require
 
 FITS = ("stretch", "crop", "pad")
 SPLITS = ("train", "val", "test")
+SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""What folders and columns call the parts of an official split -> the part."""
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+"""Lower-case suffixes of the files that are taken for images; cvrun/pipeline/decode.py reads each of these formats."""
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ class Manifest:
 
 
 def class_order(found: Iterable[str], wanted: Iterable[str] | None, where: str) -> tuple[str, ...]:
-    """Give the class names in their fixed order: as wanted, else sorted.
+    """Give the class names in their fixed order: as wanted, else sorted (by value when all are whole numbers).
 
     Args:
         found: Names that occur in the data.
@@ -131,13 +139,16 @@ def class_order(found: Iterable[str], wanted: Iterable[str] | None, where: str) 
         where: File or folder, for the message.
 
     Raises:
+        ConfigError: If the explicit list is empty or holds a name twice.
         DataError: If a name occurs that the explicit list does not hold.
     """
     names = sorted(set(found))
     if wanted is None:
-        return tuple(names)
+        numbers = all(_WHOLE.fullmatch(name) for name in names)
+        return tuple(sorted(names, key=int) if numbers else names)
     order = tuple(wanted)
-    require(len(set(order)) == len(order), "classes", list(order), "each name once")
+    if not order or len(set(order)) < len(order):
+        raise ConfigError(f"data.classes={list(order)}: expected at least one name, each once")
     for name in names:
         if name not in order:
             raise DataError(

@@ -1,8 +1,8 @@
 """Metrics: pure functions of saved predictions.
 
-Contract of a module `cvrun/metric/NAME.py`: its docstring, `MODE = "max"` or `"min"` (which direction is better) and
-`compute(prediction: Prediction) -> float`; NaN where the value is undefined. It appears in the records as `val/NAME`
-and can be the monitor. Metrics have no keys, so they have no YAML.
+Contract of a module `cvrun/metric/NAME.py`: its docstring, `MODE = "max"` or `"min"` (which direction is better),
+`MIN_CLASSES` (with fewer classes it is left out) and `compute(prediction: Prediction) -> float`; NaN where undefined.
+It appears in the records as `val/NAME` and can be the monitor. Metrics have no keys, so they have no YAML.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Prediction:
     @property
     def labels(self) -> NDArray[np.int64]:
         """The predicted class indices, int64 (N,); the lowest index wins a tie."""
-        return self.probabilities.argmax(axis=1).astype(np.int64)
+        chosen: NDArray[np.int64] = self.probabilities.argmax(axis=1).astype(np.int64)
+        return chosen
 
     @property
     def num_classes(self) -> int:

@@ -48,9 +48,38 @@ def check(config: OptimizerConfig) -> None:
         RuleError: If one is out of range.
     """
     require(math.isfinite(config.lr) and config.lr > 0, "lr", config.lr, "lr > 0")
-    require(config.weight_decay >= 0, "weight_decay", config.weight_decay, "weight_decay >= 0")
+    decay = config.weight_decay
+    require(math.isfinite(decay) and decay >= 0, "weight_decay", decay, "weight_decay >= 0")
     one_of("lr_scale", config.lr_scale, SCALINGS)
     require(config.base_batch >= 1, "base_batch", config.base_batch, "base_batch >= 1 [images]")
+
+
+def check_betas(betas: tuple[float, ...]) -> None:
+    """Check the two decay rates of Adam's moments.
+
+    Raises:
+        RuleError: If there are not two, or one is outside [0, 1).
+    """
+    fine = len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
+    require(fine, "betas", list(betas), "two numbers, 0 <= beta < 1")
+
+
+def check_eps(eps: float) -> None:
+    """Check the number that keeps a quotient finite.
+
+    Raises:
+        RuleError: Unless 0 < eps < 1.
+    """
+    require(0 < eps < 1, "eps", eps, "0 < eps < 1")
+
+
+def check_momentum(momentum: float) -> None:
+    """Check the share of the last step that is kept.
+
+    Raises:
+        RuleError: Unless 0 <= momentum < 1.
+    """
+    require(0 <= momentum < 1, "momentum", momentum, "0 <= momentum < 1")
 
 
 def scaled_lr(config: OptimizerConfig, batch_size: int) -> float:
@@ -72,3 +101,9 @@ def param_groups(model: nn.Module, weight_decay: float) -> list[ParamGroup]:
     plain = [parameter for parameter in trainable if parameter.ndim < 2]
     groups = [{"params": decay, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
+
+
+def fusable(groups: list[ParamGroup]) -> bool:
+    """Give whether torch's fused kernels take every parameter: real floating point on a CPU or a CUDA device."""
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)

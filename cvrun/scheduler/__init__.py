@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cvrun.duration import parse
+from cvrun.duration import parse, to_steps
 from cvrun.errors import require
 
 Decay = Callable[[int], float]
@@ -53,10 +53,6 @@ class Span:
     def progress(self, step: int) -> float:
         """Give the fraction of the decay done at step (since the warmup): 0 at the first, 1 at the last update."""
         return min(step / (self.steps - 1), 1.0) if self.steps > 1 else 0.0
-
-    def epoch(self, step: int) -> int:
-        """Give the epoch of the run at step (since the warmup), counted from 0 and including the warmup's."""
-        return (step + self.warmup) // self.steps_per_epoch
 
 
 class Plateau(Protocol):
@@ -104,11 +100,8 @@ class Schedule:
     def lr(self, step: int) -> float:
         """Give the learning rate of the update at step, counted from 0."""
         warm = self.span.warmup
-        if step < warm:
-            factor = self.warmup_start + (1.0 - self.warmup_start) * step / warm
-        else:
-            factor = self.decay(step - warm)
-        return self.span.lr * factor * self.plateau.scale
+        rising = self.warmup_start + (1.0 - self.warmup_start) * step / warm if step < warm else 1.0
+        return self.span.lr * rising * self.decay(max(step - warm, 0)) * self.plateau.scale
 
 
 def check(config: SchedulerConfig) -> None:
@@ -119,3 +112,21 @@ def check(config: SchedulerConfig) -> None:
     """
     parse(config.warmup, "warmup")
     require(0 <= config.warmup_start <= 1, "warmup_start", config.warmup_start, "0 <= warmup_start <= 1")
+
+
+def run_steps(text: str, key: str, span: Span) -> int:
+    """Give the step of the run at which a cut comes, from a duration on the clock of the run.
+
+    Args:
+        text: The duration since the start of the run, the warmup included.
+        key: The field of the option's `Config`, for the message.
+        span: The steps of the run.
+
+    Raises:
+        RuleError: If it does not lie after the warmup: the peak would not be reached.
+    """
+    total = span.warmup + span.steps
+    steps = to_steps(text, key=key, steps_per_epoch=span.steps_per_epoch, total_steps=total)
+    rule = f"more than the warmup, {span.warmup} steps; this is {steps} steps"
+    require(steps > span.warmup, key, text, rule)
+    return steps

@@ -1,24 +1,25 @@
 """Tasks: what a prediction is, what the loss compares, what is measured.
 
 Contract of an option module: a flat frozen dataclass `Config` and
-`build(config: Config, loss: Loss, metrics: tuple[Metric, ...], num_classes: int) -> Task`.
+`build(config: Config, loss: Loss, metrics: tuple[Metric, ...]) -> Task`.
 To add one (segmentation, detection), write `cvrun/task/NAME.py` and `configs/task/NAME.yaml` (with `option: NAME`);
-the trainer calls these three methods and knows nothing else about targets.
+the trainer calls these four methods and knows nothing else about targets.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from cvrun.metric import Metric, Prediction
+from cvrun.metric import Prediction
 from cvrun.pipeline import Batch
 from cvrun.tta import TTA
 
 
 class Task(Protocol):
-    """The three things that differ between tasks."""
+    """The four things that differ between tasks."""
 
     def loss(self, model: nn.Module, part: Batch, whole: Batch) -> Tensor:
         """Give part's share of the mean loss over whole; the shares of all parts add up to that mean."""
@@ -29,5 +30,5 @@ class Task(Protocol):
     def metrics(self, prediction: Prediction) -> dict[str, float]:
         """Give every metric by its name."""
 
-    def declared(self) -> tuple[Metric, ...]:
-        """Give the metrics that can be monitored."""
+    def details(self, prediction: Prediction, classes: Sequence[str]) -> dict[str, Any]:
+        """Give what does not fit into one number, as plain values: a table a class, a confusion matrix."""

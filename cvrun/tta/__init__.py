@@ -41,7 +41,8 @@ def merge_views(logits: Tensor, merge: str) -> Tensor:
     """Give the merged probabilities of several views.
 
     Softmax comes first, except for "mean_logits". "mean" averages probabilities; "gmean" takes the geometric mean in
-    log space and "max" the largest, both renormalized; "vote" gives the share of views that choose each class.
+    log space and "max" the largest, both renormalized; "vote" gives the share of views that choose each class
+    most, the lowest index where classes tie.
 
     Args:
         logits: (V, B, K, ...) float32.
@@ -49,6 +50,9 @@ def merge_views(logits: Tensor, merge: str) -> Tensor:
 
     Returns:
         float32 (B, K, ...), sums to 1 over K.
+
+    Raises:
+        ValueError: If merge is another word.
     """
     log_p = torch.log_softmax(logits.float(), dim=2)
     if merge == "mean":
@@ -60,5 +64,7 @@ def merge_views(logits: Tensor, merge: str) -> Tensor:
         return largest / largest.sum(dim=1, keepdim=True)
     if merge == "mean_logits":
         return torch.softmax(logits.float().mean(dim=0), dim=1)
+    if merge != "vote":
+        raise ValueError(f"merge={merge}: expected one of {', '.join(MERGES)}")
     votes = torch.zeros_like(log_p).scatter_(2, log_p.argmax(dim=2, keepdim=True), 1.0)
     return votes.mean(dim=0)

@@ -1,0 +1,107 @@
+"""Flips, padded crops and changes of colour: the standard augmentation of small images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from cvrun.augment import Augment, _ops
+from cvrun.errors import one_of, require
+from cvrun.pipeline import Batch
+from cvrun.rng import uniform
+
+
+@dataclass(frozen=True)
+class Config:
+    """Keys of the augmentation; 0 switches an operation off.
+
+    Attributes:
+        hflip: Probability of a flip, left to right.
+        vflip: Probability of a flip, top to bottom.
+        crop_padding: The image is padded by this on each side and cut to its size at a random place [pixels].
+        padding_mode: What the padding shows: zeros, reflect (mirrored) or edge (the nearest pixel).
+        brightness: Largest change x of the factor, which is uniform in [max(0, 1 - x), 1 + x].
+        contrast: The same for the distance from the mean grey.
+        saturation: The same for the distance from the grey image.
+        hue: Largest turn of the hue either way [fraction of the full circle].
+    """
+
+    hflip: float
+    vflip: float
+    crop_padding: int
+    padding_mode: str
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for key in ("hflip", "vflip"):
+            require(0 <= getattr(self, key) <= 1, key, getattr(self, key), f"0 <= {key} <= 1 [probability]")
+        require(self.crop_padding >= 0, "crop_padding", self.crop_padding, "crop_padding >= 0 [pixels]")
+        one_of("padding_mode", self.padding_mode, _ops.PADDING_MODES)
+        for key in ("brightness", "contrast", "saturation"):
+            require(0 <= getattr(self, key) < float("inf"), key, getattr(self, key), f"{key} >= 0 [change of factor]")
+        require(0 <= self.hue <= 0.5, "hue", self.hue, "0 <= hue <= 0.5 [fraction of the circle]")
+
+
+def build(config: Config) -> Augment:
+    """Give the augmentation: geometry first, then brightness, contrast, saturation and hue, in this order.
+
+    Geometry moves masks along, and what it brings in from outside is class 0 there with padding_mode "zeros". With no
+    change of colour the image keeps its dtype, else it becomes float32. Images of one channel have no saturation and
+    no hue, which leave them as they are.
+    """
+    moves = max(config.hflip, config.vflip, config.crop_padding) > 0
+    colour = _colour_steps(config)
+
+    def augment(batch: Batch, keys: Tensor) -> Batch:
+        if moves:
+            batch = _move(batch, keys, config)
+        if not colour:
+            return batch
+        image = batch.image.to(torch.float32)
+        for step in colour:
+            image = step(image, keys)
+        return replace(batch, image=image)
+
+    return augment
+
+
+def _move(batch: Batch, keys: Tensor, config: Config) -> Batch:
+    height, width = batch.image.shape[-2:]
+    pad = config.crop_padding
+    places = 2 * pad + 1
+    # In float64, because float32 rounds some products up to places.
+    start = (uniform(keys, 2, "crop").double() * places).long() - pad
+    rows = _ops.positions(start[:, 0], uniform(keys, 1, "vflip")[:, 0] < config.vflip, height)
+    columns = _ops.positions(start[:, 1], uniform(keys, 1, "hflip")[:, 0] < config.hflip, width)
+    image = _ops.window(batch.image, rows, columns, config.padding_mode)
+    is_mask = batch.target.ndim == 3
+    target = _ops.window(batch.target, rows, columns, config.padding_mode) if is_mask else batch.target
+    return replace(batch, image=image, target=target)
+
+
+def _colour_steps(config: Config) -> list[Callable[[Tensor, Tensor], Tensor]]:
+    """Give the changes of colour that are on, in their order, each a function of (image, keys)."""
+    factors = (
+        (config.brightness, _ops.brightness, "brightness"),
+        (config.contrast, _ops.contrast, "contrast"),
+        (config.saturation, _ops.saturation, "saturation"),
+    )
+    steps = [partial(_draw, op, max(0.0, 1 - x), 1 + x, stream) for x, op, stream in factors if x > 0]
+    if config.hue > 0:
+        steps.append(partial(_draw, _ops.hue, -config.hue, config.hue, "hue"))
+    return steps
+
+
+def _draw(
+    operation: Callable[[Tensor, Tensor], Tensor], low: float, high: float, stream: str, image: Tensor, keys: Tensor
+) -> Tensor:
+    """Apply operation with a parameter a sample, uniform in [low, high)."""
+    return operation(image, low + (high - low) * uniform(keys, 1, stream)[:, 0])

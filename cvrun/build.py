@@ -1,0 +1,216 @@
+"""The composition root: a plan and its data become the objects that the trainer works with."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from cvrun import options
+from cvrun.early_stopping import Stopper
+from cvrun.logger import Header
+from cvrun.logger._together import Loggers
+from cvrun.metric import Metric
+from cvrun.normalize import Affine, Source
+from cvrun.optimizer import param_groups
+from cvrun.pipeline.loader import TrainLoader, evaluation_batches
+from cvrun.pipeline.store import Store, build_store
+from cvrun.plan import Plan
+from cvrun.prepare import Prepared
+from cvrun.rng import seed_all
+from cvrun.scheduler import Schedule, Span
+from cvrun.spec import Spec
+from cvrun.task import Task
+from cvrun.trainer import Run, TrainingPlan
+from cvrun.trainer.best import Best
+from cvrun.trainer.ema import NoEma, WeightEma
+from cvrun.trainer.signals import StopRequest
+from cvrun.trainer.state import LossMean, State
+from cvrun.tta import TTA
+
+
+def build_loggers(plan: Plan, lines: list[str]) -> Loggers:
+    """Give the loggers of the plan; jsonl is always among them."""
+    folder = plan.folder.path
+    jsonl = options.load("logger", "jsonl")
+    others = [
+        (name, options.build("logger", choice.option, choice.config, folder))
+        for name, choice in plan.spec.loggers.items()
+        if choice.option != "jsonl"
+    ]
+    return Loggers(jsonl.build(jsonl.Config(), folder), others, lines)
+
+
+def build_run(
+    prepared: Prepared, recorder: Loggers, stop: StopRequest, seconds: Callable[[], float]
+) -> tuple[Run, State]:
+    """Give the objects of a run and the state at step 0.
+
+    Decodes the training and validation images, fits the normalization, draws or loads the initial weights.
+
+    Raises:
+        CvrunError: If an image, a weight file or a number cannot be used.
+    """
+    plan, spec = prepared.plan, prepared.plan.spec
+    torch.set_num_threads(plan.threads)
+    device = torch.device(plan.device)
+    train_store = store_of(prepared, "train", recorder.say)
+    val_store = store_of(prepared, "val", recorder.say)
+    train_pixels = functools.cache(train_store.digest)
+    normalize = _normalize(spec, plan, train_store, train_pixels)
+    seed_all(spec.settings.seed, "init")
+    model = build_model(plan, pretrained=True).to(device)
+    schedule = _schedule(spec, plan.training)
+    labels = prepared.manifest.labels[prepared.split.train]
+    sampler = _option(spec, "sampler", labels, len(plan.data.classes), spec.settings.seed)
+    loader = TrainLoader(
+        store=train_store,
+        sampler=sampler,
+        augment=_option(spec, "augment"),
+        normalize=normalize,
+        seed=spec.settings.seed,
+        batch_size=plan.training.batch_size,
+        total_steps=plan.training.total_steps,
+        device=device,
+    )
+    run = Run(
+        plan=plan.training,
+        folder=plan.folder,
+        task=build_task(spec, plan.data.counts["train"], plan.metrics),
+        schedule=schedule,
+        train_batches=loader,
+        val_batches=evaluation_batches(val_store, normalize, spec.trainer.eval_batch_size, device),
+        autocast=autocast(plan.training.precision, device),
+        clip=_clip(plan.training.max_grad_norm),
+        recorder=recorder,
+        stop=stop,
+        checkpoint_meta=_meta(plan, model, normalize, {"train": train_pixels(), "val": val_store.digest()}),
+        tta=build_tta(spec),
+        seconds=seconds,
+        val_ids=tuple(prepared.manifest.ids[i] for i in prepared.split.val.tolist()),
+    )
+    return run, _state(spec, plan.training, model, schedule)
+
+
+def build_model(plan: Plan, pretrained: bool) -> nn.Module:
+    """Give the model with its initial weights; torch's generator has been seeded by the caller."""
+    model: nn.Module = _option(plan.spec, "model", plan.shape, pretrained)
+    return model
+
+
+def build_task(spec: Spec, train_counts: tuple[int, ...], metrics: tuple[Metric, ...]) -> Task:
+    """Give the task with its loss."""
+    counts = torch.tensor(train_counts, dtype=torch.int64).numpy()
+    task: Task = _option(spec, "task", _option(spec, "loss", counts), metrics)
+    return task
+
+
+def build_tta(spec: Spec) -> TTA:
+    """Give the views of test-time augmentation."""
+    tta: TTA = _option(spec, "tta")
+    return tta
+
+
+def store_of(prepared: Prepared, part: str, say: Callable[[str], None]) -> Store:
+    """Give the decoded images of a part of the split, saying how long it took where that is worth a line."""
+    began = time.monotonic()
+    rows = prepared.split.parts()[part]
+    workers = prepared.plan.spec.settings.workers
+    with tqdm(total=len(rows), desc=f"decode {part}", disable=None, leave=False, delay=1) as bar:
+        store = build_store(prepared.manifest, rows, workers, lambda count: None if bar.update(count) else None)
+    seconds = time.monotonic() - began
+    if seconds > 1:
+        say(f"decoded {len(rows):,} {part} images in {seconds:.1f} s ({len(rows) / seconds:,.0f} images/s)")
+    return store
+
+
+def autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
+    """Give the context in which models compute."""
+    dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    if precision not in dtypes:
+        return contextlib.nullcontext
+    return functools.partial(torch.autocast, device.type, dtype=dtypes[precision])
+
+
+def header(plan: Plan, step: int) -> Header:
+    """Give what loggers show before the first step."""
+    training = plan.training
+    return Header(
+        title=plan.folder.path.as_posix(),
+        lines=tuple(plan.lines()),
+        step=step,
+        total_steps=training.total_steps,
+        steps_per_epoch=training.steps_per_epoch,
+        batch_size=training.batch_size,
+        monitor=training.monitor,
+    )
+
+
+def _option(spec: Spec, group: str, *arguments: Any) -> Any:
+    choice = spec.parts[group]
+    return options.build(group, choice.option, choice.config, *arguments)
+
+
+def _normalize(spec: Spec, plan: Plan, store: Store, fingerprint: Callable[[], str]) -> Affine:
+    model = spec.parts["model"]
+    source = Source(
+        channels=plan.shape.channels,
+        train_images=lambda: store.images,
+        fingerprint=fingerprint,
+        pretrained=options.load("model", model.option).pretrained_statistics(model.config),
+    )
+    affine: Affine = _option(spec, "normalize", source)
+    return affine
+
+
+def _schedule(spec: Spec, training: TrainingPlan) -> Schedule:
+    steps = training.total_steps - training.warmup_steps
+    schedule: Schedule = _option(
+        spec, "scheduler", Span(steps, training.warmup_steps, training.steps_per_epoch, training.lr)
+    )
+    return schedule
+
+
+def _state(spec: Spec, training: TrainingPlan, model: nn.Module, schedule: Schedule) -> State:
+    device = next(model.parameters()).device
+    decay = spec.parts["optimizer"].config.weight_decay
+    stopper: Stopper = _option(spec, "early_stopping", training.mode)
+    return State(
+        model=model,
+        optimizer=_option(spec, "optimizer", param_groups(model, decay), training.lr),
+        scaler=torch.amp.GradScaler(device.type, enabled=training.precision == "fp16"),
+        ema=WeightEma(model, training.ema_decay) if training.ema_decay > 0 else NoEma(),
+        plateau=schedule.plateau,
+        stopper=stopper,
+        best=Best(training.monitor, training.mode, training.min_delta, training.delta_mode),
+        loss_mean=LossMean(),
+    )
+
+
+def _clip(max_norm: float) -> Callable[[list[Tensor]], object]:
+    if max_norm == float("inf"):
+        return lambda parameters: None
+    return lambda parameters: nn.utils.clip_grad_norm_(parameters, max_norm)
+
+
+def _meta(plan: Plan, model: nn.Module, normalize: Affine, pixels: dict[str, str]) -> dict[str, Any]:
+    return {
+        "run_id": plan.run_id,
+        "classes": list(plan.data.classes),
+        "data_fingerprint": plan.data.data_fingerprint,
+        "split_fingerprint": plan.data.split_fingerprint,
+        "pixels": pixels,
+        "parameters": [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()],
+        "normalization": normalize.state(),
+        "form": [plan.data.form.size, plan.data.form.channels, plan.data.form.fit],
+        "precision": plan.training.precision,
+        "environment": plan.environment,
+        "code": plan.code,
+    }

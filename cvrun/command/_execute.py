@@ -1,0 +1,160 @@
+"""Bring one run to its end: hold its folder, start or go on, train, finish; shared by train and resume."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from cvrun.build import build_loggers, build_run, header
+from cvrun.errors import CheckpointError, CvrunError, DataError, DivergedError, OutOfMemoryError
+from cvrun.folder import RunFolder, write_atomic
+from cvrun.logger._together import Loggers
+from cvrun.plan import Plan
+from cvrun.prepare import Prepared, prepare
+from cvrun.spec import Spec
+from cvrun.trainer import Run
+from cvrun.trainer.checkpoint import commits
+from cvrun.trainer.evaluate import Interrupted
+from cvrun.trainer.finish import finish
+from cvrun.trainer.loop import restore, save, train
+from cvrun.trainer.signals import StopRequest, listening
+from cvrun.trainer.state import State
+from cvrun.trainer.status import write_status
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        folder: The run's folder.
+        status: What status.json says.
+        exit_code: 0, or 130 or 143 after a signal.
+        note: A line about what happened before, or nothing.
+    """
+
+    folder: Path
+    status: dict[str, Any]
+    exit_code: int = 0
+    note: str = ""
+
+
+def execute(spec: Spec, folder: RunFolder, rerun: bool) -> Outcome:
+    """Run what spec describes: start it, go on with it, or give what is stored when it is finished.
+
+    Args:
+        spec: What the user wants.
+        folder: Where the run lives or will live.
+        rerun: Whether to start afresh, keeping an earlier run of the same id aside.
+
+    Raises:
+        CvrunError: If it cannot be run; the folder's status says why.
+    """
+    earlier = None if rerun else _read_plan(folder)
+    precision = earlier["training"]["precision"] if earlier and spec.trainer.precision == "auto" else None
+    prepared = prepare(spec, folder, precision)
+    plan = prepared.plan
+    with folder.hold():
+        lines = [f"warning: {line}" for line in plan.warnings]
+        if rerun and folder.spec.exists():
+            lines.append(f"the earlier run is kept in {folder.set_aside()}")
+        status = folder.read_status()
+        if earlier is not None:
+            _check_same_data(folder, earlier, plan)
+            if status is not None and status["state"] == "finished":
+                return Outcome(folder.path, status, note="finished before; rerun=true starts it afresh")
+            if earlier.get("code") != plan.code:
+                lines.append(f"warning: started under cvrun {earlier.get('code')}, this is {plan.code}")
+        else:
+            write_atomic(folder.plan, plan.to_yaml().encode())
+            write_atomic(folder.spec, spec.text.encode())
+        before = float(status["seconds"]) if status else 0.0
+        return _work(prepared, build_loggers(plan, lines), before)
+
+
+def _work(prepared: Prepared, recorder: Loggers, seconds_before: float) -> Outcome:
+    folder = prepared.plan.folder
+    began = time.monotonic()
+    stop = StopRequest(recorder.say)
+    try:
+        run, state = build_run(prepared, recorder, stop, lambda: seconds_before + time.monotonic() - began)
+        restored = restore(run, state)
+        recorder.open(header(prepared.plan, state.step))
+        if restored:
+            recorder.say(f"going on from step {state.step:,}")
+        write_status(run, state, "running", "training")
+        with listening(stop):
+            over = _train_and_finish(run, state)
+        if over:
+            return Outcome(folder.path, folder.read_status() or {})
+        write_status(run, state, "interrupted", "stopped by a signal at a step boundary")
+        return Outcome(folder.path, folder.read_status() or {}, stop.exit_code, "cvrun resume goes on from here")
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        wrapped = _out_of_memory(error, prepared.plan)
+        _note_failure(folder, "failed", wrapped)
+        raise wrapped from error
+    except DivergedError as error:
+        _note_failure(folder, "diverged", error)
+        raise
+    except BaseException as error:
+        _note_failure(folder, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error)
+        raise
+    finally:
+        recorder.close()
+
+
+def _train_and_finish(run: Run, state: State) -> bool:
+    """Give whether the run came to its end; otherwise its state is committed."""
+    try:
+        if not train(run, state):
+            return False
+        finish(run, state)
+    except Interrupted:
+        save(run, state)
+        return False
+    return True
+
+
+def _note_failure(folder: RunFolder, state: str, error: BaseException) -> None:
+    """Write why a run ended into its status, over what the last commit said about the rest."""
+    status = folder.read_status() or {"step": 0, "seconds": 0.0, "score": None}
+    reason = str(error) or type(error).__name__
+    try:
+        folder.write_status({**status, "state": state, "reason": reason, "resumable": state != "diverged"})
+    except CvrunError as also:
+        print(f"cvrun: {also}", file=sys.stderr)
+
+
+def _out_of_memory(error: BaseException, plan: Plan) -> OutOfMemoryError:
+    peak = torch.cuda.max_memory_allocated(plan.device) if plan.device.startswith("cuda") else 0
+    used = f", peak {peak / 2**30:.1f} GiB" if peak else ""
+    batch, size = plan.training.batch_size, plan.shape.size
+    message = f"out of memory on {plan.device} with trainer.batch_size={batch}, images of {size} pixels{used}"
+    return OutOfMemoryError(message, "raise trainer.accumulate, or lower trainer.batch_size or data.size")
+
+
+def _read_plan(folder: RunFolder) -> dict[str, Any] | None:
+    """Give the plan of an earlier start, or None where there was none that committed anything."""
+    if not folder.spec.exists() or not commits(folder.checkpoints, "step"):
+        return None
+    try:
+        plan = yaml.safe_load(folder.plan.read_text())
+        plan["training"]["precision"], plan["data"]["data_fingerprint"], plan["data"]["split_fingerprint"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{folder.plan}: damaged ({type(error).__name__})", "rerun=true starts afresh") from error
+    return dict(plan)
+
+
+def _check_same_data(folder: RunFolder, earlier: dict[str, Any], plan: Plan) -> None:
+    for name, what in (("data_fingerprint", "data"), ("split_fingerprint", "split")):
+        if earlier["data"][name] != getattr(plan.data, name):
+            before = {part: sum(counts) for part, counts in earlier["data"]["counts"].items()}
+            here = {part: sum(counts) for part, counts in plan.data.counts.items()}
+            message = f"{folder.path}: the {what} changed since this run was started (images then {before}, now {here})"
+            raise DataError(message, "rerun=true starts afresh and keeps this run aside")

@@ -1,0 +1,61 @@
+"""The jobs of one command: kept in a file, since a launcher may run them in other processes; shown as one table."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cvrun.report.tables import text_table
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a command.
+
+    Attributes:
+        number: Its place in the sweep, from 0.
+        said: What its command line says, such as ("+exp=digits", "seed=1").
+        score: Of the monitor, or None where there is none.
+        seconds: [seconds] It took now.
+        state: finished, interrupted, failed with the reason, or not started.
+        exit_code: 0 when it is finished.
+    """
+
+    number: int
+    said: tuple[str, ...]
+    score: float | None
+    seconds: float
+    state: str
+    exit_code: int
+
+
+def append(path: Path, job: Job) -> None:
+    """Add a job to the file, in one write."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(handle, json.dumps(dataclasses.asdict(job)).encode() + b"\n")
+    finally:
+        os.close(handle)
+
+
+def read(path: Path) -> list[Job]:
+    """Give the jobs of the file in the order of the sweep."""
+    jobs = [json.loads(line) for line in path.read_text().splitlines()]
+    return sorted((Job(**{**job, "said": tuple(job["said"])}) for job in jobs), key=lambda job: job.number)
+
+
+def sweep_table(jobs: Sequence[Job]) -> str:
+    """Give the table: score, what was swept, state, time; in the order of the sweep."""
+    shared = set.intersection(*(set(job.said) for job in jobs))
+    swept = [" ".join(text for text in job.said if text not in shared) or "-" for job in jobs]
+    rows = [
+        ["-" if job.score is None else f"{job.score:.4f}", what, job.state, f"{job.seconds:.1f} s"]
+        for job, what in zip(jobs, swept, strict=True)
+    ]
+    failed = sum(job.exit_code != 0 for job in jobs)
+    ending = f"{len(jobs) - failed} of {len(jobs)} jobs finished; the same command again runs what is missing\n"
+    return text_table(["score", "swept", "state", "time"], rows, right=(0, 3)) + (ending if failed else "")

@@ -1,0 +1,113 @@
+"""A trained model out of a run's folder, with everything that is needed to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from cvrun import options
+from cvrun.build import autocast, build_tta
+from cvrun.data import ImageForm
+from cvrun.errors import CheckpointError, ConfigError, did_you_mean
+from cvrun.model import Shape
+from cvrun.normalize import Affine
+from cvrun.prepare import resolve_device
+from cvrun.spec import Spec
+from cvrun.trainer import checkpoint
+from cvrun.tta import TTA
+from cvrun.typed import to_dataclass
+
+WHICH = ("best", "last")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with its weights.
+
+    Attributes:
+        model: In evaluation mode, on device.
+        step: Optimizer steps after which the weights were saved.
+        classes: Names of the outputs, in order.
+        form: What images are brought into.
+        normalize: Fitted in training.
+        autocast: The precision of training.
+        tta: The views.
+        device: Where the model is.
+        meta: What the checkpoint says about its run.
+    """
+
+    model: nn.Module
+    step: int
+    classes: tuple[str, ...]
+    form: ImageForm
+    normalize: Affine
+    autocast: Callable[[], AbstractContextManager[Any]]
+    tta: TTA
+    device: torch.device
+    meta: dict[str, Any]
+
+
+def load_trained(spec: Spec, checkpoints: Path, which: str, tta: str | None, warn: Callable[[str], None]) -> Trained:
+    """Give the model of a run.
+
+    Args:
+        spec: The run's own.
+        checkpoints: The run's folder of checkpoints.
+        which: "best" or "last".
+        tta: A choice of test-time augmentation instead of the run's; None keeps it.
+        warn: Takes a line about a damaged checkpoint that is passed over.
+
+    Raises:
+        CheckpointError: If there is no intact checkpoint, or it does not fit the model.
+        ConfigError: If tta is not a choice.
+    """
+    found = checkpoint.newest(checkpoints, "step", warn)
+    if found is None:
+        raise CheckpointError(f"{checkpoints.parent}: no checkpoint, nothing has been trained")
+    path, content = found
+    weights, step = content["state"]["model"], content["state"]["step"]
+    if which == "best":
+        step = content["state"]["best"]["step"]
+        if step == 0:
+            raise CheckpointError(f"{checkpoints.parent}: not evaluated yet, so nothing is best", "--checkpoint last")
+        path = checkpoints / f"best-{step:08d}"
+        content = checkpoint.read(path)
+        weights = content["model"]
+    meta = content["meta"]
+    size, channels, fit = meta["form"]
+    form = ImageForm(size, channels, fit)
+    device = torch.device(resolve_device(spec.settings.device))
+    choice = spec.parts["model"]
+    shape = Shape(channels, size, len(meta["classes"]))
+    model: nn.Module = options.build("model", choice.option, choice.config, shape, False)
+    checkpoint.load_weights(model, weights, path.as_posix())
+    if spec.settings.threads:
+        torch.set_num_threads(spec.settings.threads)
+    return Trained(
+        model=model.to(device).eval(),
+        step=step,
+        classes=tuple(meta["classes"]),
+        form=form,
+        normalize=Affine.from_state(meta["normalization"]),
+        autocast=autocast(meta["precision"], device),
+        tta=build_tta(spec) if tta is None else _named_tta(tta),
+        device=device,
+        meta=meta,
+    )
+
+
+def _named_tta(name: str) -> TTA:
+    choices = options.choices("tta")
+    if name not in choices:
+        raise ConfigError(f"--tta {name}: expected one of {', '.join(choices)}", did_you_mean(name, choices))
+    node = yaml.safe_load(choices[name].read_text())
+    option = node.pop("option")
+    tta: TTA = options.build("tta", option, to_dataclass(options.load("tta", option).Config, node, "tta"))
+    return tta

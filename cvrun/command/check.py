@@ -1,0 +1,41 @@
+"""Show everything that `train` would do with the same arguments, without doing it."""
+
+from __future__ import annotations
+
+import sys
+
+from cvrun.config import HydraJob, run_command
+from cvrun.errors import CvrunError
+
+
+def run(arguments: list[str]) -> int:
+    """Print the plan of the job, or of each job of a sweep; give the exit code of the first that cannot be run."""
+    codes: list[int] = []
+    run_command(arguments, "cvrun check", lambda job: codes.append(_check(job)))
+    return next((code for code in codes if code), 0)
+
+
+def _check(job: HydraJob) -> int:
+    try:
+        spec = job.compose()
+        from cvrun.prepare import prepare
+        from cvrun.report.tables import plain_table, text_table
+
+        plan = prepare(spec).plan
+    except CvrunError as error:
+        print(f"cvrun check: {error}", file=sys.stderr)
+        return error.exit_code
+    print(plain_table(plan.lines()), end="")
+    rows = []
+    for position, name in enumerate(plan.data.classes):
+        rows.append([name, *(f"{counts[position]:,}" for counts in plan.data.counts.values())])
+    rows.append(["all", *(f"{sum(counts):,}" for counts in plan.data.counts.values())])
+    if plan.data.groups:
+        rows.append(["groups", *(f"{count:,}" for count in plan.data.groups.values())])
+    print(text_table(["class", *plan.data.counts], rows, right=(1, 2, 3)), end="")
+    for line in plan.warnings:
+        print(f"warning: {line}")
+    status = plan.folder.read_status()
+    if status is not None:
+        print(f"this run exists: {status.get('state')} at step {status.get('step')}")
+    return 0

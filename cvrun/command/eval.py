@@ -1,0 +1,86 @@
+"""Evaluate a run's model: `cvrun eval outputs/digits/3fa9c1d2 --split val`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from cvrun.build import build_task, store_of
+from cvrun.command._run_folder import existing
+from cvrun.command._trained import Trained, load_trained
+from cvrun.config import RESUME_KEYS, load
+from cvrun.data import SPLITS
+from cvrun.errors import DataError
+from cvrun.folder import RunFolder, finite
+from cvrun.pipeline.loader import evaluation_batches
+from cvrun.prepare import Prepared, prepare
+from cvrun.report.summary import class_table, metric_table
+from cvrun.task import Task
+from cvrun.trainer import PLAIN, Evaluation, predictions
+from cvrun.trainer.evaluate import evaluate
+from cvrun.trainer.loop import check_meta
+
+
+def run(arguments: list[str]) -> int:
+    """Print the metrics of a split, and save its predictions beside the run; give the exit code."""
+    given = _parser().parse_intermixed_args(arguments)
+    folder = existing(given.run)
+    spec = load(folder.spec, given.overrides)
+    trained = load_trained(spec, folder.checkpoints, given.checkpoint, given.tta, _say)
+    prepared = prepare(spec, folder, trained.meta["precision"])
+    data = prepared.plan.data
+    here = {"data_fingerprint": data.data_fingerprint, "split_fingerprint": data.split_fingerprint}
+    check_meta(folder.path.as_posix(), trained.meta, {"classes": list(data.classes), **here})
+    task = build_task(spec, data.counts["train"], prepared.plan.metrics)
+    name = given.split if given.checkpoint == "best" else f"{given.split}-last"
+    plain, augmented = _measure(prepared, trained, task, folder, given.split, name)
+    about = {"run": folder.path.as_posix(), "split": given.split, "checkpoint": given.checkpoint, "step": trained.step}
+    details = task.details(plain.prediction, trained.classes)
+    images = len(plain.prediction.targets)
+    if given.json:
+        tta = augmented.metrics if augmented else None
+        content = {**about, "images": images, "metrics": plain.metrics, "tta": tta, **details}
+        print(json.dumps(finite(content), indent=2))
+        return 0
+    metrics = {f"{given.split}/{key}": value for key, value in plain.metrics.items()}
+    if augmented:
+        metrics |= {f"{given.split}/tta/{key}": value for key, value in augmented.metrics.items()}
+    print(f"{folder.path}: {given.checkpoint} weights (step {trained.step:,}) on {images:,} {given.split} images")
+    print(metric_table(metrics) + class_table(details["per_class"]), end="")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("cvrun eval", description=__doc__)
+    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument("--split", choices=SPLITS, default="val", help="default: val")
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
+    parser.add_argument("--tta", metavar="CHOICE", help="test-time augmentation instead of the run's own")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=f"only {', '.join(RESUME_KEYS)}")
+    return parser
+
+
+def _measure(
+    prepared: Prepared, trained: Trained, task: Task, folder: RunFolder, split: str, name: str
+) -> tuple[Evaluation, Evaluation | None]:
+    """Give the plain evaluation, and the one with test-time augmentation where there is any; save both."""
+    rows = prepared.split.parts()[split]
+    if len(rows) == 0:
+        raise DataError(f"split: the {split} part is empty, expected at least one image")
+    store = store_of(prepared, split, _say)
+    batch_size = prepared.plan.spec.trainer.eval_batch_size
+    batches = evaluation_batches(store, trained.normalize, batch_size, trained.device)
+    ids = [prepared.manifest.ids[i] for i in rows.tolist()]
+    found = []
+    for suffix, tta in (("", PLAIN), ("-tta", trained.tta)) if trained.tta else (("", PLAIN),):
+        evaluation = evaluate(trained.model, task, batches(), trained.autocast, tta)
+        predictions.save(folder, name + suffix, evaluation, task, ids, trained.classes)
+        found.append(evaluation)
+    return found[0], found[1] if len(found) > 1 else None
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

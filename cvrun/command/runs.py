@@ -1,0 +1,20 @@
+"""List runs: state, score and what differs from the experiment; `--json` for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from cvrun.report.runs import find_runs, runs_table
+
+
+def run(arguments: list[str]) -> int:
+    """Print the runs below a folder; give the exit code."""
+    parser = argparse.ArgumentParser("cvrun runs", description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("outputs"), help="default: outputs")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    given = parser.parse_args(arguments)
+    found = find_runs(given.folder)
+    print(json.dumps(found, indent=2) if given.json else runs_table(found), end="\n" if given.json else "")
+    return 0

@@ -1,0 +1,243 @@
+"""Hydra's side of the house: compose YAML and overrides, check every key, return a Spec.
+
+Nothing else imports hydra or omegaconf. Hydra finds misspelt keys on the command line; it lets them pass inside
+`exp/` files and behind `+`, so every key goes through the typed door here as well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import main as hydra_main
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from cvrun import options
+from cvrun.errors import ConfigError, did_you_mean
+from cvrun.spec import MACHINE_KEYS, Choice, MonitorConfig, Settings, Spec, TrainerConfig, run_id
+from cvrun.typed import to_dataclass
+
+RESUME_KEYS = ("device", "threads", "workers", "data.root")
+"""Keys that a resumed run may have differently: they move the work, not the result."""
+
+_TOP = ("name", "seed", *MACHINE_KEYS)
+
+
+@dataclass(frozen=True)
+class HydraJob:
+    """One job of a command line.
+
+    Attributes:
+        number: Its place in the sweep, from 0; 0 for a single run.
+        said: What its command line says, such as ("+exp=digits", "seed=1").
+        config: What Hydra composed.
+    """
+
+    number: int
+    said: tuple[str, ...]
+    config: DictConfig
+
+    def compose(self) -> Spec:
+        """Give the Spec of the job.
+
+        Raises:
+            ConfigError: If a key is unknown or missing, has a wrong type or breaks a rule.
+        """
+        return to_spec(self.config, self.said)
+
+
+def run_command(arguments: Sequence[str], program: str, task: Callable[[HydraJob], None]) -> None:
+    """Let Hydra read the arguments, and call task for each job (several with `-m`).
+
+    Hydra's own flags (`--cfg job`, `--info`, `--help`, `--config-dir`, `-sc`) are answered by Hydra.
+
+    Args:
+        arguments: What follows the command's name.
+        program: Such as "cvrun train", for Hydra's help.
+        task: Called with each job; must not raise.
+
+    Raises:
+        ConfigError: If the configuration cannot be composed or breaks a rule.
+    """
+
+    def job(config: DictConfig) -> None:
+        hydra = HydraConfig.get()
+        number = 0 if hydra.mode == RunMode.RUN else int(hydra.job.num)
+        task(HydraJob(number, tuple(hydra.overrides.task), config))
+
+    sys.argv = [sys.argv[0], *_with_app_name(arguments, program)]
+    # Hydra would print its own errors and leave with code 1; with this it lets them through to the code below.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    try:
+        hydra_main(config_path=str(options.config_root()), config_name="train", version_base="1.3")(job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _explained(error, arguments) from error
+
+
+def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Spec:
+    """Give the Spec of a command line such as ["+exp=digits", "optimizer.lr=0.1"].
+
+    Raises:
+        ConfigError: If the configuration cannot be composed or breaks a rule.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+
+    extra = [f"hydra.searchpath=[file://{config_dir.absolute()}]"] if config_dir else []
+    try:
+        with initialize_config_dir(config_dir=str(options.config_root()), version_base="1.3"):
+            config = hydra_compose("train", overrides=[*overrides, *extra])
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _explained(error, overrides) from error
+    return to_spec(config, tuple(overrides))
+
+
+def load(path: Path, overrides: Sequence[str]) -> Spec:
+    """Give the Spec that a run saved, with machine keys replaced by overrides such as "workers=0".
+
+    Args:
+        path: The run's spec.yaml.
+        overrides: KEY=VALUE, of RESUME_KEYS.
+
+    Raises:
+        ConfigError: If the file is missing or not a Spec, or an override names another key.
+    """
+    try:
+        config = OmegaConf.load(path)
+    except (OSError, yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a saved configuration ({_first_line(error)})") from error
+    if not isinstance(config, DictConfig):
+        raise ConfigError(f"{path}: expected a mapping of keys")
+    identity = to_spec(config, ()).id
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise ConfigError(f"{override}: expected KEY=VALUE, with KEY one of {', '.join(RESUME_KEYS)}")
+        if key not in RESUME_KEYS:
+            hint = did_you_mean(key, RESUME_KEYS) or "start a new run with cvrun train for other values"
+            raise ConfigError(f"{override}: a saved run can change {', '.join(RESUME_KEYS)} and nothing else", hint)
+        if key == "data.root" and "root" not in config.get("data", {}):
+            raise ConfigError(f"{override}: this run's data has no root")
+        try:
+            OmegaConf.update(config, key, yaml.safe_load(value))
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{override}: expected a value ({_first_line(error)})") from error
+    return dataclasses.replace(to_spec(config, ()), id=identity)
+
+
+def to_spec(config: DictConfig, overrides: Sequence[str]) -> Spec:
+    """Give the Spec of a composed configuration.
+
+    Raises:
+        ConfigError: If a key is unknown or missing, has a wrong type or breaks a rule.
+    """
+    try:
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_first_line(error)) from error
+    if not isinstance(values, dict):
+        raise ConfigError("the configuration is not a mapping of keys")
+    keys = {str(key): value for key, value in values.items()}
+    known = (*_TOP, "trainer", "monitor", *options.GROUPS)
+    for key in keys:
+        if key not in known:
+            raise ConfigError(f"{key}: unknown key, expected one of {', '.join(known)}", did_you_mean(key, known))
+    for key in ("trainer", "monitor", *options.GROUPS):
+        if not isinstance(keys.get(key), dict):
+            raise ConfigError(f"{key}={keys.get(key)}: expected keys of its own")
+    parts = {group: _choice(group, group, keys[group]) for group in options.GROUPS if group != "logger"}
+    loggers = {name: _choice("logger", f"logger.{name}", node) for name, node in keys["logger"].items()}
+    settings = to_dataclass(Settings, {key: keys[key] for key in _TOP if key in keys}, "")
+    trainer = to_dataclass(TrainerConfig, keys["trainer"], "trainer")
+    monitor = to_dataclass(MonitorConfig, keys["monitor"], "monitor")
+    return Spec(
+        id=run_id(settings, trainer, monitor, parts),
+        settings=settings,
+        trainer=trainer,
+        monitor=monitor,
+        parts=parts,
+        loggers=loggers,
+        text=OmegaConf.to_yaml(config, resolve=False),
+        overrides=tuple(overrides),
+    )
+
+
+def _choice(group: str, where: str, node: Any) -> Choice:
+    if not isinstance(node, dict) or not isinstance(node.get("option"), str):
+        raise ConfigError(f"{where}: expected keys with option=NAME among them")
+    name = node["option"]
+    module = options.load(group, name)
+    rest = {str(key): value for key, value in node.items() if key != "option"}
+    return Choice(name, to_dataclass(module.Config, rest, where))
+
+
+def _with_app_name(arguments: Sequence[str], program: str) -> list[str]:
+    """Put the program's name into Hydra's help page."""
+    asked = any(argument in ("--help", "-h", "--hydra-help") for argument in arguments)
+    return [*arguments, f"hydra.help.app_name={program}"] if asked else list(arguments)
+
+
+def _explained(error: Exception, arguments: Sequence[str]) -> ConfigError:
+    """Give Hydra's error as one line with the nearest name."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _missing_choice(error)
+    text = str(error)
+    if isinstance(error, OverrideParseException):
+        return ConfigError(f"{error.override}: expected KEY=VALUE ({_first_line(error)})", "quote special characters")
+    found = re.search(r"Could not override '([^']+)'", text)
+    if isinstance(error, ConfigCompositionException) and found:
+        return _unknown_key(found[1], arguments)
+    return ConfigError(_first_line(error))
+
+
+def _missing_choice(error: MissingConfigException) -> ConfigError:
+    group, _, name = str(error.missing_cfg_file).removesuffix(".yaml").rpartition("/")
+    known = [str(option) for option in error.options or ()]
+    if not known:
+        return ConfigError(f"{error.missing_cfg_file}: no such configuration")
+    return ConfigError(f"{group}={name}: expected one of {', '.join(known)}", did_you_mean(name, known))
+
+
+def _unknown_key(key: str, arguments: Sequence[str]) -> ConfigError:
+    group = key.partition("@")[0]
+    if group == "exp":
+        return ConfigError("exp: an experiment is added with a plus sign", "write +exp=NAME")
+    prefix, _, last = key.rpartition(".")
+    known = _known_keys(prefix, arguments)
+    if known:
+        listed = f"expected one of {', '.join(known)}" if prefix else "cvrun options lists the groups"
+        return ConfigError(f"{key}: unknown key, {listed}", did_you_mean(last, known))
+    every = [*_TOP, "trainer", "monitor", *options.GROUPS]
+    return ConfigError(f"{key}: unknown key", did_you_mean(prefix or key, every))
+
+
+def _known_keys(prefix: str, arguments: Sequence[str]) -> list[str]:
+    """Give the keys at prefix for the choices that arguments name, read from the YAML files."""
+    if not prefix:
+        return [*_TOP, "trainer", "monitor", *options.GROUPS]
+    node: Any = yaml.safe_load((options.config_root() / "train.yaml").read_text())
+    if prefix in options.GROUPS:
+        chosen = {k: v for k, _, v in (argument.partition("=") for argument in arguments)}
+        default = {k: v for entry in node["defaults"] if isinstance(entry, dict) for k, v in entry.items()}
+        file = options.choices(prefix).get(str(chosen.get(prefix, default.get(prefix))))
+        content = yaml.safe_load(file.read_text()) if file else {}
+        return [str(key) for key in content if key != "option"]
+    for part in prefix.split("."):
+        node = node.get(part, {}) if isinstance(node, dict) else {}
+    return [str(key) for key in node] if isinstance(node, dict) else []
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

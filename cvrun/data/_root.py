@@ -1,0 +1,46 @@
+"""What the sources that read files share: the root folder, and which names are refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cvrun.errors import ConfigError, DataError
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters and bytes that are not UTF-8: they break terminals, reports and prediction files."""
+
+
+def root_folder(root: str | None) -> Path:
+    """Give the root of the data as a path; "~" is the home folder.
+
+    Raises:
+        ConfigError: If root is not set.
+        DataError: If it is missing, is not a folder or cannot be looked at.
+    """
+    if not root:
+        raise ConfigError("data.root=null: expected the folder of the images", "set data.root=FOLDER")
+    path = Path(root)
+    try:
+        path = path.expanduser()
+        if path.is_dir():
+            return path
+        fact = "is not a folder" if path.exists() else "does not exist"
+    except (OSError, RuntimeError, ValueError) as error:
+        fact = f"cannot be read ({reason(error)})"
+    raise DataError(f"data.root={shown(root)}: {fact}, expected the folder of the images", _from(path))
+
+
+def reason(error: Exception) -> str:
+    """Give an exception in a few words, without the file name that it may repeat."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text or type(error).__name__
+
+
+def shown(name: object) -> str:
+    """Give a name with control characters escaped, fit for a message."""
+    return CONTROL.sub(lambda match: ascii(match[0])[1:-1], str(name))
+
+
+def _from(path: Path) -> str:
+    return "" if path.is_absolute() else f"a relative path starts at {Path.cwd()}"

@@ -1,0 +1,191 @@
+"""A run's folder: the names in it, writing that cannot leave half a file, the status and the lock.
+
+<output_root>/<name>/<run id>/  spec.yaml  plan.yaml  status.json  records.jsonl  checkpoints/  predictions/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import math
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cvrun.errors import ConfigError, StorageError
+
+STATES = ("running", "finished", "interrupted", "failed", "diverged")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run lives."""
+
+    path: Path
+
+    @property
+    def spec(self) -> Path:
+        """The composed configuration, as text."""
+        return self.path / "spec.yaml"
+
+    @property
+    def plan(self) -> Path:
+        """Every number that the configuration and the data led to."""
+        return self.path / "plan.yaml"
+
+    @property
+    def status(self) -> Path:
+        """State, reason, step, score."""
+        return self.path / "status.json"
+
+    @property
+    def records(self) -> Path:
+        """One line an evaluation or log point."""
+        return self.path / "records.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Committed states and best weights."""
+        return self.path / "checkpoints"
+
+    @property
+    def predictions(self) -> Path:
+        """Probabilities and targets of evaluations."""
+        return self.path / "predictions"
+
+    def read_status(self) -> dict[str, Any] | None:
+        """Give the status as last written, or None where there is none that can be read."""
+        try:
+            content = json.loads(self.status.read_text())
+        except (OSError, ValueError):
+            return None
+        return content if isinstance(content, dict) else None
+
+    def write_status(self, status: dict[str, Any]) -> None:
+        """Replace the status; numbers that are not finite become null."""
+        write_atomic(self.status, json.dumps(finite(status), indent=2).encode() + b"\n")
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold the folder for this process, creating it where needed; the kernel lets go when the process ends.
+
+        Raises:
+            ConfigError: If another process holds it.
+            StorageError: If the folder cannot be created.
+        """
+        with storage_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                holder = os.pread(handle, 500, 0).decode(errors="replace").strip() or "another process"
+                raise ConfigError(f"{self.path}: this run is held by {holder}", "wait for it or stop it") from error
+            os.truncate(handle, 0)
+            os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now()}".encode(), 0)
+            yield
+        finally:
+            os.close(handle)
+
+    def is_held(self) -> bool:
+        """Whether a process holds the folder."""
+        try:
+            handle = os.open(self.path / ".lock", os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+    def set_aside(self) -> Path:
+        """Move everything but the lock to a free sibling name, such as 3fa9c1d2.1, and give that."""
+        number = 1
+        while (target := self.path.with_name(f"{self.path.name}.{number}")).exists():
+            number += 1
+        with storage_errors(target):
+            target.mkdir()
+            for entry in sorted(self.path.iterdir()):
+                if entry.name != ".lock":
+                    entry.rename(target / entry.name)
+        return target
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part, whatever happens.
+
+    Raises:
+        StorageError: If it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with storage_errors(path, needed=len(content)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path, needed: int = 0) -> Iterator[None]:
+    """Turn an OSError into a StorageError that names path, the bytes needed and the bytes free.
+
+    Raises:
+        StorageError: Instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        folder = next((parent for parent in path.absolute().parents if parent.is_dir()), Path("/"))
+        with contextlib.suppress(OSError):
+            free = shutil.disk_usage(folder).free
+            sizes = f"needs {needed:,} bytes, {free:,} are free" if needed else f"{free:,} bytes are free"
+            raise StorageError(f"{path}: cannot be written ({error.strerror or error})", sizes) from error
+        raise StorageError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def now() -> str:
+    """Give the time in UTC, ISO 8601 to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def elapsed(since: float) -> float:
+    """Give the seconds since a value of time.monotonic()."""
+    return time.monotonic() - since
+
+
+def finite(value: Any) -> Any:
+    """Give value with every number that is not finite replaced by None, since JSON has no NaN."""
+    if isinstance(value, dict):
+        return {str(key): finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

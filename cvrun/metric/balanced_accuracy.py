@@ -1,0 +1,17 @@
+"""Mean over the classes of the share of their images that is recognized."""
+
+from __future__ import annotations
+
+from cvrun.metric import Prediction
+from cvrun.metric._table import macro
+
+MODE = "max"
+MIN_CLASSES = 1
+
+
+def compute(prediction: Prediction) -> float:
+    """Give the mean of the recalls of all classes that have images, in [0, 1]; NaN without images.
+
+    It is the same number as macro_recall, under the name that is usual for imbalanced data.
+    """
+    return macro("recall", prediction)

@@ -1,0 +1,14 @@
+"""Mean over the classes of precision, TP / (TP + FP)."""
+
+from __future__ import annotations
+
+from cvrun.metric import Prediction
+from cvrun.metric._table import macro
+
+MODE = "max"
+MIN_CLASSES = 1
+
+
+def compute(prediction: Prediction) -> float:
+    """Give the mean over the classes that were predicted at all, in [0, 1]; NaN without images."""
+    return macro("precision", prediction)

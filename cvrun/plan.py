@@ -1,0 +1,123 @@
+"""Plan: what will be done, every number final, and how it is written and shown.
+
+`cvrun check` prints the plan and stops; `cvrun train` goes on from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import yaml
+
+from cvrun.data import ImageForm
+from cvrun.folder import RunFolder, finite
+from cvrun.metric import Metric
+from cvrun.model import Shape
+from cvrun.spec import Spec
+from cvrun.trainer import TrainingPlan
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What is known of the data before an image is decoded.
+
+    Attributes:
+        classes: Names, in their fixed order.
+        form: What every image is brought into.
+        counts: Split -> images of each class.
+        groups: Split -> number of groups, or nothing where the data has none.
+        data_fingerprint: sha256 of the training and validation entries.
+        split_fingerprint: sha256 of which image is in which part.
+    """
+
+    classes: tuple[str, ...]
+    form: ImageForm
+    counts: dict[str, tuple[int, ...]]
+    groups: dict[str, int]
+    data_fingerprint: str
+    split_fingerprint: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that will happen, in numbers.
+
+    Attributes:
+        spec: What the user wants.
+        run_id: 8 hex digits; equal for equal work.
+        folder: Where results go.
+        training: The numbers of the loop.
+        data: The facts of the data.
+        metrics: What an evaluation measures.
+        shape: What the model must fit.
+        num_parameters: Trainable numbers of the model.
+        device: "cpu", "cuda" or "cuda:N".
+        threads: [threads] Of torch on the CPU.
+        environment: What bits depend on beside the spec: versions, device, threads.
+        code: Version and commit of cvrun.
+        warnings: Lines for the user.
+    """
+
+    spec: Spec
+    run_id: str
+    folder: RunFolder
+    training: TrainingPlan
+    data: DataFacts
+    metrics: tuple[Metric, ...]
+    shape: Shape
+    num_parameters: int
+    device: str
+    threads: int
+    environment: dict[str, str]
+    code: str
+    warnings: tuple[str, ...]
+
+    def to_yaml(self) -> str:
+        """Give the plan as text, for plan.yaml."""
+        data = {**dataclasses.asdict(self.data), "classes": list(self.data.classes)}
+        data["counts"] = {name: list(counts) for name, counts in self.data.counts.items()}
+        content = {
+            "name": self.spec.settings.name,
+            "run_id": self.run_id,
+            "overrides": list(self.spec.changes),
+            "code": self.code,
+            "training": dataclasses.asdict(self.training),
+            "data": data,
+            "metrics": [metric.name for metric in self.metrics],
+            "model": {"parameters": self.num_parameters, **dataclasses.asdict(self.shape)},
+            "device": self.device,
+            "threads": self.threads,
+            "environment": self.environment,
+            "warnings": list(self.warnings),
+        }
+        return str(yaml.safe_dump(finite(content), sort_keys=False, allow_unicode=True))
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Give the plan for a person: pairs of a name and a text."""
+        training, data = self.training, self.data
+        sizes = {part: sum(counts) for part, counts in data.counts.items()}
+        form = f"{data.form.channels}x{data.form.size}x{data.form.size}"
+        groups = f", {sum(data.groups.values()):,} groups" if data.groups else ""
+        images = ", ".join(f"{size:,} {part}" for part, size in sizes.items())
+        epochs = training.total_steps // training.steps_per_epoch
+        parts = f" in {training.accumulate} parts" if training.accumulate > 1 else ""
+        rest = sizes["train"] - training.steps_per_epoch * training.batch_size
+        left = f", {rest} images left out of each" if rest else ""
+        optimizer, scheduler = self.spec.parts["optimizer"], self.spec.parts["scheduler"]
+        warmup = f" after {training.warmup_steps:,} steps of warmup" if training.warmup_steps else ""
+        options = {group: choice.option for group, choice in self.spec.parts.items()}
+        extras = [f"{g} {options[g]}" for g in ("normalize", "sampler", "augment", "loss", "early_stopping", "tta")]
+        return [
+            ("run", self.folder.path.as_posix()),
+            ("changes", " ".join(self.spec.changes) or "none"),
+            ("data", f"{options['data']}: {len(data.classes)} classes, {form} pixels{groups}"),
+            ("split", f"{options['split']}: {images}"),
+            ("model", f"{options['model']}: {self.num_parameters:,} parameters"),
+            ("with", ", ".join(extras)),
+            ("steps", f"{epochs} epochs of {training.steps_per_epoch:,} = {training.total_steps:,} steps{left}"),
+            ("batch", f"{training.batch_size:,} images{parts}"),
+            ("rate", f"{optimizer.option}, lr {training.lr:g}, {scheduler.option}{warmup}"),
+            ("monitor", f"{training.monitor} ({training.mode}), evaluated every {training.eval_every:,} steps"),
+            ("machine", f"{self.device}, {self.threads} threads, {training.precision}, seed {training.seed}"),
+        ]

@@ -1,0 +1,221 @@
+"""From a Spec to its Plan: list and split the data, work out every number, check what belongs together.
+
+No weight is allocated and no image is decoded before the plan stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from cvrun import dist, options
+from cvrun.data import Manifest
+from cvrun.duration import to_steps
+from cvrun.environment import DEFAULT_THREADS, code_version, environment
+from cvrun.errors import ConfigError, CvrunError, did_you_mean
+from cvrun.folder import RunFolder
+from cvrun.metric import Metric
+from cvrun.model import Shape
+from cvrun.optimizer import scaled_lr
+from cvrun.plan import DataFacts, Plan
+from cvrun.scheduler import Span
+from cvrun.spec import Spec
+from cvrun.split import Split
+from cvrun.trainer import TrainingPlan
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan with the manifest and the split that it was made from."""
+
+    plan: Plan
+    manifest: Manifest
+    split: Split
+
+
+def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None = None) -> Prepared:
+    """Give the plan of spec, with its data listed and split.
+
+    Args:
+        spec: What the user wants.
+        folder: Where the run lives; None: where a new one goes.
+        precision: What an earlier part of the run settled on, where `auto` was asked for.
+
+    Raises:
+        CvrunError: If anything about it cannot be run.
+    """
+    if dist.launched_world_size() > 1:
+        raise ConfigError(f"WORLD_SIZE={dist.launched_world_size()}: expected one process", "start it without torchrun")
+    device = resolve_device(spec.settings.device)
+    manifest: Manifest = options.build("data", spec.parts["data"].option, spec.parts["data"].config)
+    split: Split = options.build("split", spec.parts["split"].option, spec.parts["split"].config, manifest)
+    facts = _facts(manifest, split)
+    metrics = _metrics(len(facts.classes))
+    training = _training(spec, sum(facts.counts["train"]), metrics, device, precision)
+    shape = Shape(facts.form.channels, facts.form.size, len(facts.classes))
+    threads = spec.settings.threads or DEFAULT_THREADS
+    plan = Plan(
+        spec=spec,
+        run_id=spec.id,
+        folder=folder or address(spec),
+        training=training,
+        data=facts,
+        metrics=metrics,
+        shape=shape,
+        num_parameters=_num_parameters(spec, shape),
+        device=device,
+        threads=threads,
+        environment=environment(device, threads),
+        code=code_version(),
+        warnings=tuple(_warnings(spec, training, metrics, device)),
+    )
+    return Prepared(plan, manifest, split)
+
+
+def address(spec: Spec) -> RunFolder:
+    """Give the folder of a run: the same for the same spec, wherever and whenever it is asked for."""
+    return RunFolder(Path(spec.settings.output_root) / spec.settings.name / spec.id)
+
+
+def resolve_device(asked: str) -> str:
+    """Give the device for `device=auto` or a named one.
+
+    Raises:
+        ConfigError: If it is not there.
+    """
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    count = torch.cuda.device_count()
+    if asked.startswith("cuda") and (count == 0 or int(asked.partition(":")[2] or 0) >= count):
+        raise ConfigError(f"device={asked}: {count} CUDA devices are available", "device=cpu works everywhere")
+    return asked
+
+
+def _facts(manifest: Manifest, split: Split) -> DataFacts:
+    used = np.concatenate([split.train, split.val])
+    names = [(part, [manifest.ids[i] for i in rows.tolist()]) for part, rows in split.parts().items()]
+    groups: dict[str, int] = {}
+    if manifest.groups is not None:
+        every = manifest.groups
+        groups = {part: len({every[i] for i in rows.tolist()}) for part, rows in split.parts().items()}
+    return DataFacts(
+        classes=manifest.classes,
+        form=manifest.form,
+        counts={part: tuple(manifest.counts(rows).tolist()) for part, rows in split.parts().items()},
+        groups=groups,
+        data_fingerprint=manifest.fingerprint(used),
+        split_fingerprint=hashlib.sha256(repr(names).encode()).hexdigest(),
+    )
+
+
+def _metrics(num_classes: int) -> tuple[Metric, ...]:
+    modules = ((name, options.load("metric", name)) for name in options.module_names("metric"))
+    return tuple(Metric(name, m.MODE, m.compute) for name, m in modules if num_classes >= m.MIN_CLASSES)
+
+
+def _training(
+    spec: Spec, num_train: int, metrics: tuple[Metric, ...], device: str, precision: str | None
+) -> TrainingPlan:
+    wanted, monitor = spec.trainer, spec.monitor
+    if wanted.batch_size > num_train:
+        raise ConfigError(
+            f"trainer.batch_size={wanted.batch_size}: expected at most the {num_train} training images",
+            "an epoch would have no whole batch",
+        )
+    per_epoch = num_train // wanted.batch_size
+    total = wanted.epochs * per_epoch
+    choice = spec.parts["scheduler"]
+    clock = {"steps_per_epoch": per_epoch, "total_steps": total}
+    warmup = to_steps(choice.config.warmup, key="warmup", **clock)
+    if warmup >= total:
+        raise ConfigError(f"scheduler.warmup={choice.config.warmup}: is {warmup} of {total} steps, expected fewer")
+    lr = scaled_lr(spec.parts["optimizer"].config, wanted.batch_size)
+    # Built once here for its checks: milestones and floors can be wrong only now that steps and lr are known.
+    options.build("scheduler", choice.option, choice.config, Span(total - warmup, warmup, per_epoch, lr))
+    chosen = precision or _precision(wanted.precision, device)
+    return TrainingPlan(
+        total_steps=total,
+        steps_per_epoch=per_epoch,
+        eval_every=to_steps(wanted.eval_every, key="eval_every", **clock),
+        save_every=to_steps(wanted.save_every, key="save_every", **clock),
+        log_every=to_steps(wanted.log_every, key="log_every", **clock),
+        batch_size=wanted.batch_size,
+        accumulate=wanted.accumulate,
+        max_grad_norm=wanted.max_grad_norm,
+        ema_decay=wanted.ema_decay,
+        lr=lr,
+        warmup_steps=warmup,
+        seed=spec.settings.seed,
+        precision=chosen,
+        monitor=monitor.metric,
+        mode=_mode(spec, metrics),
+        min_delta=monitor.min_delta,
+        delta_mode=monitor.delta_mode,
+    )
+
+
+def _precision(asked: str, device: str) -> str:
+    if asked != "auto":
+        return asked
+    if device == "cpu":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def _mode(spec: Spec, metrics: tuple[Metric, ...]) -> str:
+    name = spec.monitor.metric
+    prefixes = ["val/", "val/ema/"] if spec.trainer.ema_decay > 0 else ["val/"]
+    known = {prefix + metric.name: metric.mode for prefix in prefixes for metric in metrics}
+    if name not in known:
+        hint = "val/ema/... needs trainer.ema_decay > 0" if name.startswith("val/ema/") else did_you_mean(name, known)
+        raise ConfigError(f"monitor.metric={name}: expected one of {', '.join(known)}", hint)
+    return known[name] if spec.monitor.mode == "auto" else spec.monitor.mode
+
+
+def _num_parameters(spec: Spec, shape: Shape) -> int:
+    """Count the model's parameters and see that it takes the images, on shapes alone: no weight is allocated."""
+    choice = spec.parts["model"]
+    with torch.device("meta"), torch.inference_mode():
+        model: nn.Module = options.build("model", choice.option, choice.config, shape, False)
+        try:
+            logits = model.eval()(torch.empty(2, shape.channels, shape.size, shape.size))
+        except CvrunError:
+            raise
+        except NotImplementedError:
+            # An operation without a shape rule; the first real batch will tell.
+            logits = torch.empty(2, shape.num_classes)
+        except Exception as error:
+            form = f"{shape.channels}x{shape.size}x{shape.size}"
+            message = f"model={choice.option}: cannot take images of {form} ({error})"
+            raise ConfigError(message, "set data.size to what the model expects") from error
+    if tuple(logits.shape) != (2, shape.num_classes):
+        message = f"model={choice.option}: gives {tuple(logits.shape)} for 2 images"
+        raise ConfigError(f"{message}, expected (2, {shape.num_classes})")
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def _warnings(spec: Spec, training: TrainingPlan, metrics: tuple[Metric, ...], device: str) -> list[str]:
+    found = []
+    stopping, schedule = spec.parts["early_stopping"], spec.parts["scheduler"]
+    if stopping.option == "patience" and schedule.option == "plateau":
+        ours, theirs = stopping.config.patience, schedule.config.patience
+        if ours <= theirs:
+            found.append(
+                f"early_stopping.patience={ours} is not above scheduler.patience={theirs}:"
+                " training stops before a lower learning rate can help"
+            )
+    if spec.parts["sampler"].option == "weighted" and getattr(spec.parts["loss"].config, "class_weights", "none") != (
+        "none"
+    ):
+        found.append("sampler=weighted and loss.class_weights correct the imbalance twice")
+    declared = {metric.name: metric.mode for metric in metrics}[training.monitor.rpartition("/")[2]]
+    if declared != training.mode:
+        found.append(f"monitor.mode={training.mode}, but {training.monitor} is better when it is {declared}imal")
+    if training.precision != "fp32" and device == "cpu" and not torch.cpu._is_avx512_bf16_supported():
+        found.append(f"trainer.precision={training.precision}: this processor has no fast path for it")
+    return found

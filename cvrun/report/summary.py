@@ -1,0 +1,70 @@
+"""What a finished run prints: its score, metrics and a row for each class."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cvrun.folder import RunFolder
+from cvrun.report.tables import text_table
+
+_MOST_CLASSES = 25
+"""A per-class table with more rows is left to the files."""
+
+
+def summary(path: Path, status: Mapping[str, Any], note: str = "") -> str:
+    """Give the outcome of a run as text.
+
+    Args:
+        path: The run's folder.
+        status: What its status.json says.
+        note: A line about what happened before, or nothing.
+    """
+    epochs, seconds = float(status.get("epochs") or 0), float(status.get("seconds") or 0)
+    lines = [f"{path}: {status.get('state')} ({status.get('reason')})" + (f"; {note}" if note else "")]
+    if status.get("score") is not None:
+        best = f"best {status.get('monitor')} {float(status['score']):.4f} at step {status.get('best_step'):,}"
+        lines.append(f"{best}; {epochs:.1f} epochs in {seconds:.1f} s")
+    text = "\n".join(lines) + "\n"
+    metrics = status.get("metrics")
+    if not isinstance(metrics, Mapping):
+        return text
+    text += metric_table(metrics)
+    details = read_details(path, "val")
+    return text + class_table(details.get("per_class", []))
+
+
+def metric_table(metrics: Mapping[str, float | None]) -> str:
+    """Give metrics as a table, the plain values beside those with test-time augmentation."""
+    plain = {name: value for name, value in metrics.items() if "/tta/" not in name}
+    augmented = {name.replace("/tta/", "/"): value for name, value in metrics.items() if "/tta/" in name}
+    columns = ["metric", "value", *(["with tta"] if augmented else [])]
+    rows = [
+        [name, number(value)] + ([number(augmented.get(name))] if augmented else []) for name, value in plain.items()
+    ]
+    return text_table(columns, rows, right=(1, 2))
+
+
+def class_table(rows: list[dict[str, Any]]) -> str:
+    """Give a row for each class, or nothing where there are too many."""
+    if not 0 < len(rows) <= _MOST_CLASSES:
+        return ""
+    names = ("precision", "recall", "f1")
+    cells = [[str(row["class"]), f"{row['support']:,}", *(number(row[name]) for name in names)] for row in rows]
+    return text_table(["class", "images", *names], cells, right=(1, 2, 3, 4))
+
+
+def read_details(path: Path, name: str) -> dict[str, Any]:
+    """Give what an evaluation saved beside its predictions; nothing where it is missing."""
+    try:
+        content = json.loads((RunFolder(path).predictions / f"{name}.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def number(value: float | None) -> str:
+    """Give a number to four digits; a dash where it is undefined."""
+    return "-" if value is None or value != value else f"{value:.4f}"

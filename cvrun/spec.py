@@ -1,0 +1,144 @@
+"""Spec: what the user wants, typed and checked, before any number is worked out."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cvrun.duration import parse
+from cvrun.errors import one_of, require
+
+PRECISIONS = ("fp32", "bf16", "fp16", "auto")
+MODES = ("auto", "max", "min")
+DELTA_MODES = ("abs", "rel")
+
+MACHINE_KEYS = ("output_root", "rerun", "device", "threads", "workers")
+"""Keys that say where and how a run is executed, not what it computes; they are not part of the run's id."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The keys without a group."""
+
+    name: str
+    seed: int
+    output_root: str
+    rerun: bool
+    device: str
+    threads: int
+    workers: int
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        plain = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}", self.name)
+        require(plain is not None, "name", self.name, "letters, digits and any of _ . + - (it names a folder)")
+        require(0 <= self.seed < 2**63, "seed", self.seed, "0 <= seed < 2**63")
+        known = re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device)
+        require(known is not None, "device", self.device, "auto, cpu, cuda or cuda:N")
+        require(self.threads >= 0, "threads", self.threads, "threads >= 0")
+        require(0 <= self.workers <= 256, "workers", self.workers, "0 <= workers <= 256")
+        require(self.output_root != "", "output_root", "''", "a folder")
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """The keys of `trainer`; configs/train.yaml says what each means."""
+
+    epochs: int
+    batch_size: int
+    accumulate: int
+    precision: str
+    max_grad_norm: float
+    ema_decay: float
+    eval_every: str
+    save_every: str
+    log_every: str
+    eval_batch_size: int
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for key in ("epochs", "batch_size", "accumulate", "eval_batch_size"):
+            require(getattr(self, key) >= 1, key, getattr(self, key), f"{key} >= 1")
+        whole = "a number of parts that is not above trainer.batch_size"
+        require(self.accumulate <= self.batch_size, "accumulate", self.accumulate, whole)
+        one_of("precision", self.precision, PRECISIONS)
+        require(self.max_grad_norm > 0, "max_grad_norm", self.max_grad_norm, "max_grad_norm > 0 (.inf: never scaled)")
+        require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
+        for key in ("eval_every", "save_every", "log_every"):
+            number, _ = parse(getattr(self, key), key)
+            require(number > 0, key, getattr(self, key), "a duration above 0")
+
+
+@dataclass(frozen=True)
+class MonitorConfig:
+    """The keys of `monitor`: one judge for best weights, plateau and early stopping."""
+
+    metric: str
+    mode: str
+    min_delta: float
+    delta_mode: str
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        rule = "a metric of the validation split, val/..."
+        why = "the test split may not choose anything" if self.metric.startswith("test") else ""
+        require(self.metric.startswith("val/"), "metric", self.metric, rule, why)
+        one_of("mode", self.mode, MODES)
+        finite = math.isfinite(self.min_delta) and self.min_delta >= 0
+        require(finite, "min_delta", self.min_delta, "min_delta >= 0")
+        one_of("delta_mode", self.delta_mode, DELTA_MODES)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The option of one group: the name of its module and its typed keys."""
+
+    option: str
+    config: Any
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything the user asked for.
+
+    Attributes:
+        id: The run's id; a resumed run keeps it, wherever its data lies now.
+        settings: Keys without a group.
+        trainer: Keys of `trainer`.
+        monitor: Keys of `monitor`.
+        parts: Group -> its option, for every group but the loggers.
+        loggers: The chosen loggers by name.
+        text: The composed configuration as YAML, with interpolations as the user wrote them.
+        overrides: What the command line said, such as ("+exp=digits", "optimizer.lr=0.1").
+    """
+
+    id: str
+    settings: Settings
+    trainer: TrainerConfig
+    monitor: MonitorConfig
+    parts: Mapping[str, Choice]
+    loggers: Mapping[str, Choice]
+    text: str
+    overrides: tuple[str, ...]
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What differs from the experiment: the overrides without `+exp=` and without machine keys."""
+        skipped = ("exp", *MACHINE_KEYS)
+        return tuple(text for text in self.overrides if text.lstrip("+").partition("=")[0] not in skipped)
+
+
+def run_id(settings: Settings, trainer: TrainerConfig, monitor: MonitorConfig, parts: Mapping[str, Choice]) -> str:
+    """Give a run's id: 8 hex digits of a sha256 over every value that can change a result."""
+    values: dict[str, Any] = {"seed": settings.seed}
+    values["trainer"] = dataclasses.asdict(trainer)
+    values["monitor"] = dataclasses.asdict(monitor)
+    for group, choice in parts.items():
+        values[group] = {"option": choice.option, **dataclasses.asdict(choice.config)}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]

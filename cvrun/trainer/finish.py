@@ -1,0 +1,33 @@
+"""The end of a run: the best weights are evaluated once more, with test-time augmentation beside the plain score."""
+
+from __future__ import annotations
+
+import copy
+
+from cvrun.trainer import PLAIN, Run, checkpoint, predictions
+from cvrun.trainer.checkpoint import load_weights
+from cvrun.trainer.evaluate import evaluate, until_stopped
+from cvrun.trainer.loop import stamp
+from cvrun.trainer.state import State
+from cvrun.trainer.status import write_status
+
+
+def finish(run: Run, state: State) -> None:
+    """Evaluate the best weights, save their predictions, write the last record and the status; state stays.
+
+    Raises:
+        Interrupted: If a stop is requested meanwhile.
+    """
+    path = run.folder.checkpoints / f"best-{state.best.step:08d}"
+    model = copy.deepcopy(state.judged(run.plan.monitor))
+    load_weights(model, checkpoint.read(path)["model"], path.as_posix())
+    found: dict[str, float] = {}
+    for name, tta in (("val", PLAIN), ("val-tta", run.tta)) if run.tta else (("val", PLAIN),):
+        evaluation = evaluate(model, run.task, until_stopped(run.val_batches(), run.stop), run.autocast, tta)
+        predictions.write(run, name, evaluation)
+        found |= {f"{name.replace('-', '/')}/{metric}": value for metric, value in evaluation.metrics.items()}
+    record = {**stamp(run, state), "best/step": state.best.step}
+    run.recorder.write({**record, **{f"best/{name}": value for name, value in found.items()}})
+    early = state.stopper.stopped and state.step < run.plan.total_steps
+    reason = "early stopping" if early else f"all {run.plan.total_steps:,} steps are done"
+    write_status(run, state, "finished", reason, metrics=found)

@@ -1,0 +1,43 @@
+"""Saved predictions: what every later question about a model is answered from, without a second pass."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from cvrun.folder import RunFolder, finite, write_atomic
+from cvrun.task import Task
+from cvrun.trainer import Evaluation, Run
+
+
+def write(run: Run, name: str, evaluation: Evaluation) -> None:
+    """Write the evaluation of the validation split beside the run, as save does."""
+    classes = run.checkpoint_meta["classes"]
+    save(run.folder, name, evaluation, run.task, run.val_ids, classes)
+
+
+def save(
+    folder: RunFolder, name: str, evaluation: Evaluation, task: Task, ids: Sequence[str], classes: Sequence[str]
+) -> None:
+    """Write `predictions/<name>.npz` and `predictions/<name>.json`, replacing older ones.
+
+    The npz holds probabilities float32 (N, K), targets int64 (N,), ids and classes as text; the json holds metrics and
+    the task's details.
+
+    Raises:
+        StorageError: If they cannot be written.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        probabilities=evaluation.prediction.probabilities,
+        targets=evaluation.prediction.targets,
+        ids=np.array(ids, dtype=np.str_),
+        classes=np.array(classes, dtype=np.str_),
+    )
+    write_atomic(folder.predictions / f"{name}.npz", buffer.getvalue())
+    summary = {"metrics": evaluation.metrics, **task.details(evaluation.prediction, classes)}
+    write_atomic(folder.predictions / f"{name}.json", json.dumps(finite(summary), indent=2).encode() + b"\n")
