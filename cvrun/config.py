@@ -215,6 +215,9 @@ def _unknown_key(key: str, arguments: Sequence[str]) -> ConfigError:
         return ConfigError("exp: an experiment is added with a plus sign", "write +exp=NAME")
     prefix, _, last = key.rpartition(".")
     known = _known_keys(prefix, arguments)
+    nested = [full for full in _nested_keys(arguments) if full.endswith(f".{key}")]
+    if nested:
+        return ConfigError(f"{key}: unknown key", f"did you mean '{nested[0]}'?")
     if known:
         listed = f"expected one of {', '.join(known)}" if prefix else "cvrun options lists the groups"
         return ConfigError(f"{key}: unknown key, {listed}", did_you_mean(last, known))
@@ -236,6 +239,11 @@ def _known_keys(prefix: str, arguments: Sequence[str]) -> list[str]:
     for part in prefix.split("."):
         node = node.get(part, {}) if isinstance(node, dict) else {}
     return [str(key) for key in node] if isinstance(node, dict) else []
+
+
+def _nested_keys(arguments: Sequence[str]) -> list[str]:
+    """Give the full names of the keys one level down, such as optimizer.lr."""
+    return [f"{top}.{key}" for top in ("trainer", "monitor", *options.GROUPS) for key in _known_keys(top, arguments)]
 
 
 def _first_line(error: Exception) -> str:

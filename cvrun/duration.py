@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Annotated
 
 from cvrun.errors import RuleError
 
 _FORM = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ep|st|%)")
 _RULE = "a number with a unit: 5ep (epochs), 500st (steps) or 5% (of the run)"
+
+Duration = Annotated[str, _RULE]
+"""The type of a key that holds a duration; the text is what a message expects."""
 
 
 def parse(text: str, key: str) -> tuple[float, str]:

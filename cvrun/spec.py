@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cvrun.duration import parse
+from cvrun.duration import Duration, parse
 from cvrun.errors import one_of, require
 
 PRECISIONS = ("fp32", "bf16", "fp16", "auto")
@@ -56,9 +56,9 @@ class TrainerConfig:
     precision: str
     max_grad_norm: float
     ema_decay: float
-    eval_every: str
-    save_every: str
-    log_every: str
+    eval_every: Duration
+    save_every: Duration
+    log_every: Duration
     eval_batch_size: int
 
     def __post_init__(self) -> None:

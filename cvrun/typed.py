@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Mapping
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from cvrun.errors import ConfigError, RuleError, did_you_mean
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 def to_dataclass(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     """Give cls filled with values, every key known, present and of its type.
 
-    Fields may be bool, int, float, str, None, tuple[X, ...] and unions of these. An int is taken for a float; nothing
+    Fields may be bool, int, float, str, None, tuple[X, ...], unions of these, and Annotated[X, "what is expected"]. An int is taken for a float; nothing
     else is converted.
 
     Args:
@@ -26,7 +26,7 @@ def to_dataclass(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     Raises:
         ConfigError: If a key is unknown or missing, or a value has another type or breaks a rule of cls.
     """
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for name in values:
         if name not in names:
@@ -52,6 +52,8 @@ def describe(hint: Any) -> str:
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
     if hint in words:
         return words[hint]
+    if get_origin(hint) is Annotated:
+        return str(hint.__metadata__[0])
     if get_origin(hint) is tuple:
         return f"a list, each entry {describe(get_args(hint)[0])}"
     return " or ".join(describe(part) for part in get_args(hint))
@@ -67,6 +69,8 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
 
 
 def _try(value: Any, hint: Any, key: str) -> tuple[bool, Any]:
+    if get_origin(hint) is Annotated:
+        return _try(value, get_args(hint)[0], key)
     if get_origin(hint) is tuple:
         if not isinstance(value, list | tuple):
             return False, None

@@ -101,7 +101,7 @@ def _read(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     rows: list[tuple[int, list[str]]] = []
     number = 0
     try:
-        for number, row in enumerate(csv.reader(io.StringIO(lines, newline="")), start=1):
+        for number, row in enumerate(csv.reader(io.StringIO(lines, newline=""), skipinitialspace=True), start=1):
             if row:
                 rows.append((number, [value.strip() for value in row]))
             if number > MAX_ROWS:

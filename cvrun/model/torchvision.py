@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+import torch
 from torch import nn
 
 from cvrun.errors import ConfigError, require
@@ -22,19 +24,20 @@ class Config:
         name: A name of `torchvision.models.list_models(module=torchvision.models)`.
         pretrained: Whether to start from torchvision's best weights of that name.
         weights: A local file that takes the place of torchvision's weights, or None.
-        drop_rate: Probability of dropout before the classifier, for the models that have it; 0 leaves it as the
-            model has it.
+        drop_rate: Probability of dropout before the classifier, for the models that have it, or None for the model's
+            own (0.5 in vgg16, 0.2 in efficientnet_b0).
     """
 
     name: str
     pretrained: bool
     weights: str | None
-    drop_rate: float
+    drop_rate: float | None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         _weights.check_name(self.weights)
-        require(0 <= self.drop_rate < 1, "drop_rate", self.drop_rate, "0 <= drop_rate < 1")
+        if self.drop_rate is not None:
+            require(0 <= self.drop_rate < 1, "drop_rate", self.drop_rate, "0 <= drop_rate < 1, or null")
 
 
 def build(config: Config, shape: Shape, pretrained: bool) -> nn.Module:
@@ -110,8 +113,6 @@ def _create(config: Config, shape: Shape) -> nn.Module:
     Raises:
         ConfigError: If torchvision refuses a key or the size.
     """
-    import torchvision
-
     options: dict[str, Any] = {"num_classes": shape.num_classes}
     if config.name in ("googlenet", "inception_v3"):
         options |= {"aux_logits": False, "init_weights": True, "transform_input": False}
@@ -119,15 +120,9 @@ def _create(config: Config, shape: Shape) -> nn.Module:
         options["image_size"] = shape.size
     if config.name.startswith("maxvit"):
         options["input_size"] = (shape.size, shape.size)
-    if config.drop_rate > 0:
-        options["dropout"] = config.drop_rate
     try:
-        model: nn.Module = torchvision.models.get_model(config.name, weights=None, **options)
+        model = _with_dropout(config, options)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
-        if "dropout" in options and "'dropout'" in str(error):
-            raise ConfigError(
-                f"model.drop_rate={config.drop_rate}: expected 0, torchvision's {config.name} has no dropout"
-            ) from None
         raise ConfigError(
             f"model.name={config.name}: torchvision cannot build it for images of {shape.size} pixels"
             f" ({' '.join(str(error).split())[:150] or type(error).__name__})",
@@ -136,6 +131,31 @@ def _create(config: Config, shape: Shape) -> nn.Module:
     if shape.channels != 3:
         _replace_first_conv(model, shape.channels)
     return model
+
+
+def _with_dropout(config: Config, options: dict[str, Any]) -> nn.Module:
+    """Give the model of options and, if it is given, config.drop_rate.
+
+    Raises:
+        ConfigError: If drop_rate is above 0 and the model has no dropout.
+    """
+    import torchvision
+
+    # torchvision's RegNet computes its widths with tensors, which must hold values.
+    shape_only = torch.get_default_device().type == "meta" and config.name.startswith("regnet_")
+    dropout = {} if config.drop_rate is None else {"dropout": config.drop_rate}
+    with torch.device("cpu") if shape_only else contextlib.nullcontext():
+        try:
+            model: nn.Module = torchvision.models.get_model(config.name, weights=None, **options, **dropout)
+        except TypeError as error:
+            if "'dropout'" not in str(error):
+                raise
+            if config.drop_rate:
+                raise ConfigError(
+                    f"model.drop_rate={config.drop_rate}: expected null or 0, torchvision's {config.name} has no dropout"
+                ) from None
+            model = torchvision.models.get_model(config.name, weights=None, **options)
+    return model.to("meta") if shape_only else model
 
 
 def _replace_first_conv(model: nn.Module, channels: int) -> None:

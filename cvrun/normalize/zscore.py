@@ -46,7 +46,9 @@ def build(config: Config, source: Source) -> Affine:
     count, sums, squares = found
     mean = tuple(total / (255 * count) for total in sums)
     # count * squares - sum ** 2 is an integer, so nothing cancels in floating point.
-    variance = [(count * square - total * total) / (255 * count) ** 2 for total, square in zip(sums, squares, strict=True)]
+    variance = [
+        (count * square - total * total) / (255 * count) ** 2 for total, square in zip(sums, squares, strict=True)
+    ]
     return Affine(mean, tuple(math.sqrt(value) if value > 0 else 1.0 for value in variance))
 
 

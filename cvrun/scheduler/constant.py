@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cvrun.duration import Duration
 from cvrun.scheduler import Schedule, Span, check
 
 
@@ -16,7 +17,7 @@ class Config:
         warmup_start: Factor of the learning rate at the first step of the warmup, in [0, 1].
     """
 
-    warmup: str
+    warmup: Duration
     warmup_start: float
 
     def __post_init__(self) -> None:

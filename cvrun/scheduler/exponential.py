@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cvrun.duration import Duration
 from cvrun.errors import require
 from cvrun.scheduler import Schedule, Span, check
 
@@ -23,7 +24,7 @@ class Config:
     """
 
     factor: float
-    warmup: str
+    warmup: Duration
     warmup_start: float
 
     def __post_init__(self) -> None:

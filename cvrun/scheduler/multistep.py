@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 from dataclasses import dataclass
 
-from cvrun.duration import parse
+from cvrun.duration import Duration, parse
 from cvrun.errors import require
 from cvrun.scheduler import Schedule, Span, check, run_steps
 
@@ -25,9 +25,9 @@ class Config:
         warmup_start: Factor of the learning rate at the first step of the warmup, in [0, 1].
     """
 
-    milestones: tuple[str, ...]
+    milestones: tuple[Duration, ...]
     factor: float
-    warmup: str
+    warmup: Duration
     warmup_start: float
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from cvrun.duration import Duration
 from cvrun.errors import require
 from cvrun.scheduler import Schedule, Span, check
 
@@ -32,7 +33,7 @@ class Config:
     patience: int
     cooldown: int
     min_lr: float
-    warmup: str
+    warmup: Duration
     warmup_start: float
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from cvrun.duration import Duration
 from cvrun.errors import require
 from cvrun.scheduler import Schedule, Span, check
 
@@ -26,7 +27,7 @@ class Config:
 
     power: float
     min_factor: float
-    warmup: str
+    warmup: Duration
     warmup_start: float
 
     def __post_init__(self) -> None:

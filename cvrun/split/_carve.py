@@ -138,8 +138,8 @@ def assign(counts: NDArray[np.float64], share: NDArray[np.float64], key: int) ->
     """Give each group a part, such that every part comes near its share of every class.
 
     Groups are placed one by one, heavy ones first (in steps of a factor two; their order within a step is drawn),
-    each where it lowers the chi-square distance between the parts and their targets most. The last groups go to the
-    parts that are still empty.
+    each where it lowers the chi-square distance between the parts and their targets most, of the parts that still have
+    room for it, if any has. The last groups go to the parts that are still empty.
 
     Args:
         counts: Images of each class in each group, (G, K); every class occurs.
@@ -159,8 +159,12 @@ def assign(counts: NDArray[np.float64], share: NDArray[np.float64], key: int) ->
     for done, group in enumerate(order.tolist()):
         count = counts[group]
         gain = ((2.0 * deficit - count) * count / target).sum(axis=1)
+        # What is missing can still be filled; what is too much stays.
+        fits = deficit.sum(axis=1) >= count.sum() - 1e-6
+        if fits.any():
+            gain[~fits] = -np.inf
         if len(order) - done <= np.count_nonzero(empty):
-            gain[~empty] = -np.inf
+            gain = np.where(empty, 0.0, -np.inf)
         best = int(np.argmax(gain))
         part[group] = best
         deficit[best] -= count

@@ -173,7 +173,7 @@ def test_a_missing_table_is_a_data_error(tmp_path: Path, file: str) -> None:
     assert "cannot be read" in refused(replace(config, file=file))
 
 
-def test_fifty_thousand_rows_are_checked_in_seconds(tmp_path: Path) -> None:
+def test_five_thousand_rows_are_checked_in_a_moment(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     rows = [f"images/{i}.png,{i % 7}" for i in range(5000)]
     for i in range(5000):
@@ -181,7 +181,6 @@ def test_fifty_thousand_rows_are_checked_in_seconds(tmp_path: Path) -> None:
     config = write(tmp_path, "\n".join(["path,label", *rows]))
     begin = time.process_time()
     manifest = build(config)
-    # A tenth of fifty thousand in a tenth of two seconds.
     assert time.process_time() - begin < 0.5
     assert manifest.classes == tuple("0123456")
 

@@ -186,6 +186,5 @@ def test_the_cifar_tree(cifar10_folder: Path) -> None:
     manifest = load(cifar10_folder)
     assert len(manifest) == 50_000
     assert manifest.counts(np.arange(50_000)).tolist() == [5000] * 10
-    assert manifest.classes == tuple(
-        ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-    )
+    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    assert manifest.classes == names

@@ -1,0 +1,85 @@
+import hashlib
+import os
+import tarfile
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cvrun import environment
+
+torch.set_num_threads(1)
+environment.DEFAULT_THREADS = 1
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def unpacked(archive: str, folder: Path) -> Path:
+    path = SHARED / f"{archive}.tar.gz"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here: this test needs the real data set {archive}")
+    with tarfile.open(path) as tar:
+        tar.extractall(folder, filter="data")
+    return folder / archive
+
+
+@pytest.fixture(scope="session")
+def cifar10_folder(tmp_path_factory) -> Path:
+    """CIFAR-10's 50,000 training images as JPEG files, a folder a class."""
+    return unpacked("cifar10-train", tmp_path_factory.mktemp("cifar10"))
+
+
+@pytest.fixture(scope="session")
+def blood_cells(tmp_path_factory) -> Path:
+    """3,941 cell images with manifest.csv: path, label, slide."""
+    return unpacked("blood-cells", tmp_path_factory.mktemp("blood"))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """No test reads or writes the user's cache."""
+    monkeypatch.setenv("CVRUN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def image_folder(tmp_path) -> Path:
+    """20 images of each of three classes, which differ in brightness; PNG, 12x10 pixels."""
+    random = np.random.default_rng(0)
+    root = tmp_path / "images"
+    for number, name in enumerate(("cat", "dog", "owl")):
+        (root / name).mkdir(parents=True)
+        for i in range(20):
+            pixels = random.integers(0, 60, (10, 12, 3)) + 80 * number
+            Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{i:02d}.png")
+    return root
+
+
+@pytest.fixture
+def digest():
+    """A sha256 over nested dicts, lists, numbers and tensors: equal means equal to the last bit."""
+
+    def update(sha, value):
+        if isinstance(value, dict):
+            for key in sorted(value, key=str):
+                sha.update(repr(key).encode())
+                update(sha, value[key])
+        elif isinstance(value, list | tuple):
+            sha.update(f"{len(value)}".encode())
+            for entry in value:
+                update(sha, entry)
+        elif isinstance(value, torch.Tensor):
+            sha.update(f"{value.dtype}{tuple(value.shape)}".encode())
+            sha.update(value.detach().cpu().contiguous().numpy().tobytes())
+        else:
+            sha.update(repr(value).encode())
+
+    def of(value) -> str:
+        sha = hashlib.sha256()
+        update(sha, value)
+        return sha.hexdigest()
+
+    return of

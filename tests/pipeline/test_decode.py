@@ -1,0 +1,353 @@
+import struct
+import threading
+import warnings
+import zlib
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from cvrun.data import IMAGE_SUFFIXES, ImageForm
+from cvrun.errors import DataError
+from cvrun.pipeline.decode import FORMATS, bring, decode, fit_array, quiet
+
+GREY = ImageForm(8, 1, "stretch")
+RGB = ImageForm(8, 3, "stretch")
+
+
+def draw(*shape: int, seed: int = 0, high: int = 256) -> Any:
+    return np.random.RandomState(seed).randint(0, high, shape)
+
+
+COLOUR = draw(8, 8, 3).astype(np.uint8)
+LIGHT = draw(8, 8).astype(np.uint8)
+
+
+def saved(path: Path, pixels: Any, **options: Any) -> Path:
+    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(path, **options)
+    return path
+
+
+def luma(colour: Any) -> Any:
+    """ITU-R BT.601, the weights of Pillow's documented conversion to grey."""
+    return colour.astype(float) @ np.array([0.299, 0.587, 0.114])
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "ppm", "webp"])
+def test_colour_in_every_lossless_format(tmp_path: Path, suffix: str) -> None:
+    path = saved(tmp_path / f"x.{suffix}", COLOUR, **({"lossless": True} if suffix == "webp" else {}))
+    np.testing.assert_array_equal(decode(path, RGB), COLOUR)
+    assert decode(path, GREY).shape == (8, 8, 1)
+    np.testing.assert_allclose(decode(path, GREY)[..., 0], luma(COLOUR), atol=1.0)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "pgm", "gif"])
+def test_grey_in_every_lossless_format(tmp_path: Path, suffix: str) -> None:
+    path = saved(tmp_path / f"x.{suffix}", LIGHT)
+    np.testing.assert_array_equal(decode(path, GREY)[..., 0], LIGHT)
+    np.testing.assert_array_equal(decode(path, RGB), np.repeat(LIGHT[..., None], 3, axis=2))
+
+
+def test_jpeg_is_near(tmp_path: Path) -> None:
+    smooth = np.add.outer(np.arange(8), np.arange(8))[..., None].repeat(3, 2).astype(np.uint8) * 16
+    path = saved(tmp_path / "x.jpg", smooth, quality=95)
+    np.testing.assert_allclose(decode(path, RGB).astype(int), smooth, atol=6)
+
+
+def test_every_suffix_of_a_source_can_be_decoded(tmp_path: Path) -> None:
+    for suffix in IMAGE_SUFFIXES:
+        pixels = LIGHT if suffix == ".pgm" else COLOUR
+        assert decode(saved(tmp_path / f"x{suffix}", pixels), RGB).shape == (8, 8, 3)
+
+
+def test_black_and_white(tmp_path: Path) -> None:
+    bits = LIGHT > 127
+    path = saved(tmp_path / "x.png", bits)
+    with Image.open(path) as image:
+        assert image.mode == "1"
+    np.testing.assert_array_equal(decode(path, GREY)[..., 0], np.where(bits, 255, 0))
+    np.testing.assert_array_equal(decode(path, RGB)[..., 2], np.where(bits, 255, 0))
+
+
+def test_alpha_is_dropped_and_colours_stay(tmp_path: Path) -> None:
+    alpha = draw(8, 8, 1, seed=1).astype(np.uint8)
+    path = saved(tmp_path / "x.png", np.concatenate([COLOUR, alpha], axis=2))
+    np.testing.assert_array_equal(decode(path, RGB), COLOUR)
+    path = saved(tmp_path / "y.png", Image.merge("LA", [Image.fromarray(LIGHT), Image.fromarray(alpha[..., 0])]))
+    np.testing.assert_array_equal(decode(path, GREY)[..., 0], LIGHT)
+    np.testing.assert_array_equal(decode(path, RGB)[..., 1], LIGHT)
+
+
+def palette_image() -> tuple[Image.Image, Any]:
+    index = draw(8, 8, high=4)
+    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [10, 20, 30]], dtype=np.uint8)
+    image = Image.frombytes("P", (8, 8), index.astype(np.uint8).tobytes())
+    image.putpalette(colours.tobytes())
+    return image, colours[index]
+
+
+@pytest.mark.parametrize("options", [{}, {"transparency": 1}, {"transparency": b"\x00\x80\xff\x01"}])
+def test_a_palette_gives_its_colours(tmp_path: Path, options: dict[str, Any]) -> None:
+    image, colours = palette_image()
+    path = saved(tmp_path / "x.png", image, **options)
+    with Image.open(path) as again:
+        assert again.mode == "P"
+    np.testing.assert_array_equal(decode(path, RGB), colours)
+    np.testing.assert_allclose(decode(path, GREY)[..., 0], luma(colours), atol=1.0)
+
+
+def test_a_palette_with_alpha_gives_its_colours() -> None:
+    image, colours = palette_image()
+    np.testing.assert_array_equal(bring(image.convert("PA"), RGB), colours)
+
+
+def test_print_colours(tmp_path: Path) -> None:
+    ink = draw(8, 8, 4).astype(np.uint8)
+    path = saved(tmp_path / "x.tiff", Image.frombytes("CMYK", (8, 8), ink.tobytes()))
+    cyan_magenta_yellow, black = ink[..., :3].astype(float), ink[..., 3:].astype(float)
+    expected = (255 - cyan_magenta_yellow) * (255 - black) / 255
+    np.testing.assert_allclose(decode(path, RGB), expected, atol=1.0)
+
+
+def test_video_colours() -> None:
+    # JFIF 1.02: white, black, and pure red is (76, 85, 255).
+    values = np.array([[[255, 128, 128], [0, 128, 128], [76, 85, 255]]], dtype=np.uint8)
+    image = Image.frombytes("YCbCr", (3, 1), values.tobytes())
+    got = bring(image, ImageForm(3, 3, "stretch"))[0].astype(int)
+    np.testing.assert_allclose(got, [[255, 255, 255], [0, 0, 0], [254, 0, 0]], atol=2)
+
+
+WIDE = np.array([0, 1, 128, 129, 256, 257, 385, 386, 32767, 32768, 65406, 65407, 65535, 1000, 2000, 3000] * 4)
+WIDE_AS_8_BITS = np.array([round(Fraction(int(v) * 255, 65535)) for v in WIDE]).reshape(8, 8)
+
+
+def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
+    pixels = WIDE.reshape(8, 8).astype(np.uint16)
+    (tmp_path / "x.pgm").write_bytes(b"P5 8 8 65535\n" + pixels.astype(">u2").tobytes())
+    big = Image.frombytes("I;16B", (8, 8), pixels.astype(">u2").tobytes())
+    paths = [tmp_path / "x.pgm", saved(tmp_path / "x.png", pixels), saved(tmp_path / "x.tif", pixels)]
+    paths.append(saved(tmp_path / "big.tif", big))
+    for path in paths:
+        np.testing.assert_array_equal(decode(path, GREY)[..., 0], WIDE_AS_8_BITS)
+        np.testing.assert_array_equal(decode(path, RGB)[..., 1], WIDE_AS_8_BITS)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_values_without_a_range_are_refused(tmp_path: Path, kind: Any) -> None:
+    path = saved(tmp_path / "x.tiff", LIGHT.astype(kind))
+    with pytest.raises(DataError, match=r"x\.tiff: .* no defined range"):
+        decode(path, GREY)
+
+
+def test_unknown_colour_modes_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "x.tiff", Image.frombytes("LAB", (8, 8), COLOUR.tobytes()))
+    with pytest.raises(DataError, match="colour mode LAB has no defined range"):
+        decode(path, RGB)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "tiff", "png"])
+def test_the_first_frame_counts(tmp_path: Path, suffix: str) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ((200, 0, 0), (0, 200, 0), (0, 0, 200))]
+    options = {"lossless": True} if suffix == "webp" else {}
+    frames[0].save(tmp_path / f"x.{suffix}", save_all=True, append_images=frames[1:], **options)
+    np.testing.assert_array_equal(decode(tmp_path / f"x.{suffix}", RGB), np.array(frames[0]))
+
+
+# EXIF 2.32, tag 0x0112: where row 0 and column 0 of the stored image belong.
+TURNED = {
+    1: LIGHT,
+    2: LIGHT[:, ::-1],
+    3: LIGHT[::-1, ::-1],
+    4: LIGHT[::-1],
+    5: LIGHT.T,
+    6: np.rot90(LIGHT, -1),
+    7: LIGHT.T[::-1, ::-1],
+    8: np.rot90(LIGHT, 1),
+    99: LIGHT,
+}
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+def test_orientation(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = saved(tmp_path / "x.png", LIGHT, exif=exif)
+    np.testing.assert_array_equal(decode(path, GREY)[..., 0], TURNED[orientation])
+
+
+def test_orientation_comes_before_the_fit(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    tall = draw(8, 16).astype(np.uint8)
+    path = saved(tmp_path / "x.png", tall, exif=exif)
+    np.testing.assert_array_equal(decode(path, ImageForm(8, 1, "crop"))[..., 0], np.rot90(tall, -1)[4:12])
+
+
+def test_damaged_exif_is_silent(tmp_path: Path) -> None:
+    # An entry that claims 100 bytes behind the end of the data.
+    entry = struct.pack("<HHHLL", 1, 0x010E, 2, 100, 5000)
+    path = saved(tmp_path / "x.jpg", COLOUR, exif=b"Exif\0\0II*\0\x08\0\0\0" + entry)
+    with pytest.warns(UserWarning, match="corrupt EXIF data"), Image.open(path) as image:
+        dict(image.getexif())
+    assert decode(path, RGB).shape == (8, 8, 3)
+
+
+def resized(pixels: Any, height: int, width: int) -> Any:
+    """The independent reference: torch's antialiased bilinear interpolation in float."""
+    tensor = torch.from_numpy(pixels.astype(np.float64)).permute(2, 0, 1)[None]
+    out = functional.interpolate(tensor, size=(height, width), mode="bilinear", antialias=True, align_corners=False)
+    return out[0].permute(1, 2, 0).numpy()
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (20, 13), (5, 6), (3, 40), (64, 64)])
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+def test_sizes(height: int, width: int, fit: str) -> None:
+    pixels = draw(height, width, 3).astype(np.uint8)
+    got = fit_array(pixels, ImageForm(8, 3, fit))
+    assert got.shape == (8, 8, 3)
+    assert got.dtype == np.uint8
+    if fit == "stretch" or height == width:
+        np.testing.assert_allclose(got, resized(pixels, 8, 8), atol=1.01)
+
+
+def test_crop_is_the_centre_of_the_scaled_image() -> None:
+    pixels = draw(16, 40, 3).astype(np.uint8)
+    got = fit_array(pixels, ImageForm(8, 3, "crop"))
+    np.testing.assert_allclose(got, resized(pixels, 8, 20)[:, 6:14], atol=1.01)
+    got = fit_array(pixels.transpose(1, 0, 2), ImageForm(8, 3, "crop"))
+    np.testing.assert_allclose(got, resized(pixels.transpose(1, 0, 2), 20, 8)[6:14], atol=1.01)
+
+
+def test_pad_is_the_whole_image_between_black_borders() -> None:
+    pixels = draw(16, 32, 1).astype(np.uint8)
+    got = fit_array(pixels, ImageForm(8, 1, "pad"))
+    np.testing.assert_allclose(got[2:6], resized(pixels, 4, 8), atol=1.01)
+    assert not got[:2].any()
+    assert not got[6:].any()
+
+
+def test_pad_keeps_a_line_of_a_very_long_image() -> None:
+    assert fit_array(np.full((1, 100, 1), 200, np.uint8), ImageForm(8, 1, "pad")).max() == 200
+
+
+def test_an_embedded_image_of_the_right_form_is_itself() -> None:
+    assert fit_array(COLOUR, RGB) is COLOUR
+    np.testing.assert_array_equal(fit_array(LIGHT[..., None], RGB)[..., 0], LIGHT)
+    np.testing.assert_allclose(fit_array(COLOUR, GREY)[..., 0], luma(COLOUR), atol=1.0)
+
+
+SUFFIXES = ("jpg", "png", "bmp", "webp", "tiff", "gif", "ppm")
+
+
+def whole(suffix: str, folder: Path) -> bytes:
+    smooth = np.asarray(Image.fromarray(COLOUR).resize((24, 20)))
+    return saved(folder / f"whole.{suffix}", smooth).read_bytes()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_truncated_files_are_errors(tmp_path: Path, suffix: str) -> None:
+    content = whole(suffix, tmp_path)
+    for share in (0.0, 0.02, 0.3, 0.6, 0.9):
+        path = tmp_path / f"cut.{suffix}"
+        path.write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(DataError) as caught:
+            decode(path, RGB)
+        assert str(caught.value).startswith(f"{path}: cannot be decoded (")
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_garbage_is_an_error(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x.{suffix}"
+    for content in (b"", b"\0" * 100, b"<html></html>", draw(500).astype(np.uint8).tobytes()):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="cannot be decoded"):
+            decode(path, RGB)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_flipped_bits_give_an_image_or_an_error(tmp_path: Path, suffix: str) -> None:
+    content = whole(suffix, tmp_path)
+    path = tmp_path / f"x.{suffix}"
+    random = np.random.RandomState(7)
+    errors = 0
+    for _ in range(150):
+        damaged = np.frombuffer(content, np.uint8).copy()
+        # Headers are where the decoders differ most.
+        reach = len(damaged) if random.rand() < 0.5 else 64
+        at = random.randint(0, min(reach, len(damaged)), random.randint(1, 6))
+        damaged[at] ^= (1 << random.randint(0, 8, len(at))).astype(np.uint8)
+        path.write_bytes(damaged.tobytes())
+        try:
+            assert decode(path, RGB).shape == (8, 8, 3)
+        except DataError:
+            errors += 1
+    assert errors > 0
+
+
+def test_missing_files_and_folders_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"x\.png: cannot be decoded \(No such file or directory\)"):
+        decode(tmp_path / "x.png", RGB)
+    with pytest.raises(DataError, match="Is a directory"):
+        decode(tmp_path, RGB)
+
+
+def test_other_formats_are_not_opened(tmp_path: Path) -> None:
+    path = saved(tmp_path / "x.ico", Image.fromarray(COLOUR).resize((16, 16)))
+    with pytest.raises(DataError, match=f"none of these formats.*{', '.join(FORMATS)}"):
+        decode(path, RGB)
+
+
+def png_header(side: int) -> bytes:
+    """Gives the first bytes of a PNG file, up to where the pixels begin."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">II", zlib.crc32(body), 9) + b"IDAT"
+
+
+def test_a_decompression_bomb_is_refused_before_it_grows(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(png_header(20_000))
+    with pytest.raises(DataError, match="decompression bomb"):
+        decode(tmp_path / "x.png", RGB)
+
+
+def test_a_merely_large_image_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path / "x.png", COLOUR)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
+    with pytest.warns(Image.DecompressionBombWarning):
+        Image.open(path).close()
+    np.testing.assert_array_equal(decode(path, RGB), COLOUR)
+
+
+def test_no_memory_is_not_the_files_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    path = saved(tmp_path / "x.png", COLOUR)
+    monkeypatch.setattr("cvrun.pipeline.decode.bring", full)
+    with pytest.raises(MemoryError):
+        decode(path, RGB)
+
+
+def test_threads_that_overlap_leave_the_filters_as_they_were() -> None:
+    before = list(warnings.filters)
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with quiet():
+            inside.set()
+            leave.wait(5)
+
+    thread = threading.Thread(target=hold)
+    with quiet():
+        thread.start()
+        inside.wait(5)
+    # The first to enter has left; the other is still protected.
+    assert list(warnings.filters) != before
+    leave.set()
+    thread.join()
+    assert list(warnings.filters) == before

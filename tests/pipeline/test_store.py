@@ -1,0 +1,186 @@
+import hashlib
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cvrun.data import ImageForm, Manifest, digits
+from cvrun.errors import DataError, OutOfMemoryError
+from cvrun.pipeline import store as store_module
+from cvrun.pipeline.decode import decode
+from cvrun.pipeline.store import Store, build_store
+
+NUM = 150
+
+
+def ignore(_: int) -> None:
+    """Progress that nobody watches."""
+
+
+@pytest.fixture
+def threaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes even small images be decoded by the workers, in chunks that interleave."""
+    monkeypatch.setattr(store_module, "SMALL", 0)
+    monkeypatch.setattr(store_module, "CHUNK", 8)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    random = np.random.RandomState(0)
+    paths = []
+    for i in range(NUM):
+        height, width = random.randint(5, 40, 2)
+        paths.append(tmp_path / f"{i:03d}.{('png', 'jpg')[i % 2]}")
+        Image.fromarray(random.randint(0, 256, (height, width, 3)).astype(np.uint8)).save(paths[-1])
+    return Manifest(
+        ids=tuple(path.name for path in paths),
+        labels=np.arange(NUM, dtype=np.int64) % 3,
+        classes=("a", "b", "c"),
+        form=ImageForm(12, 3, "crop"),
+        paths=tuple(paths),
+    )
+
+
+def path(manifest: Manifest, i: int) -> Path:
+    assert manifest.paths is not None
+    return manifest.paths[i]
+
+
+@pytest.mark.usefixtures("threaded")
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_the_store_holds_what_decode_gives(manifest: Manifest, workers: int) -> None:
+    indices = np.random.RandomState(1).permutation(NUM)[:100]
+    store = build_store(manifest, indices, workers, ignore)
+    assert store.images.dtype == torch.uint8
+    assert store.images.shape == (100, 12, 12, 3)
+    assert store.index.tolist() == indices.tolist()
+    assert store.targets.tolist() == [i % 3 for i in indices.tolist()]
+    assert len(store) == 100
+    for row, i in enumerate(indices.tolist()):
+        np.testing.assert_array_equal(store.images[row], decode(path(manifest, i), manifest.form))
+
+
+@pytest.mark.usefixtures("threaded")
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_the_first_bad_file_is_named_and_all_are_counted(manifest: Manifest, workers: int) -> None:
+    for i in (140, 17, 90):
+        path(manifest, i).write_bytes(b"garbage")
+    with pytest.raises(DataError) as caught:
+        build_store(manifest, np.arange(120), workers, ignore)
+    assert str(path(manifest, 17)) in str(caught.value)
+    assert str(caught.value).endswith("; 2 of 120 images cannot be used")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_no_other_file_is_opened(manifest: Manifest, workers: int) -> None:
+    before = build_store(manifest, np.arange(100), workers, ignore).digest()
+    for i in range(100, NUM):
+        path(manifest, i).unlink()
+        if i % 2:
+            path(manifest, i).write_bytes(b"garbage")
+    assert build_store(manifest, np.arange(100), workers, ignore).digest() == before
+
+
+@pytest.mark.usefixtures("threaded")
+@pytest.mark.parametrize("workers", [0, 3])
+def test_progress_adds_up_in_this_thread(manifest: Manifest, workers: int) -> None:
+    told: list[tuple[int, int]] = []
+    build_store(manifest, np.arange(NUM), workers, lambda num: told.append((num, threading.get_ident())))
+    assert sum(num for num, _ in told) == NUM
+    assert len(told) > 1
+    assert {thread for _, thread in told} == {threading.get_ident()}
+
+
+def test_embedded_images() -> None:
+    manifest = digits.build(digits.Config(8, 1, "stretch"))
+    store = build_store(manifest, np.array([5, 3]), 2, ignore)
+    assert manifest.images is not None
+    np.testing.assert_array_equal(store.images, manifest.images[[5, 3]])
+    larger = build_store(digits.build(digits.Config(16, 3, "stretch")), np.array([5]), 0, ignore)
+    expected = Image.fromarray(manifest.images[5, ..., 0]).resize((16, 16), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(larger.images[0, ..., 2], np.asarray(expected))
+
+
+def test_the_store_does_not_share_memory_with_the_manifest() -> None:
+    manifest = digits.build(digits.Config(8, 1, "stretch"))
+    indices = np.arange(4)
+    store = build_store(manifest, indices, 0, ignore)
+    assert manifest.images is not None
+    manifest.images[:4] = 0
+    indices[:] = 9
+    assert store.images.sum() > 0
+    assert store.index.tolist() == [0, 1, 2, 3]
+
+
+def test_digest_is_a_sha256_over_shape_pixels_and_targets() -> None:
+    images = torch.arange(12, dtype=torch.uint8).reshape(1, 2, 2, 3)
+    store = Store(images, torch.tensor([7]), torch.tensor([0]))
+    expected = hashlib.sha256(b"(1, 2, 2, 3)" + bytes(range(12)) + (7).to_bytes(8, "little")).hexdigest()
+    assert store.digest() == expected
+
+
+def test_digest_sees_every_change_but_the_index() -> None:
+    def digest(change: Any) -> str:
+        parts = [torch.zeros(2, 2, 2, 1, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64), torch.arange(2)]
+        change(parts)
+        return Store(*parts).digest()
+
+    def pixel(parts: Any) -> None:
+        parts[0][1, 1, 1, 0] = 1
+
+    def target(parts: Any) -> None:
+        parts[1][1] = 1
+
+    def shape(parts: Any) -> None:
+        parts[0] = parts[0].reshape(2, 4, 1, 1)
+
+    def index(parts: Any) -> None:
+        parts[2] += 5
+
+    same = digest(lambda _: None)
+    assert len({same, digest(pixel), digest(target), digest(shape)}) == 4
+    assert digest(index) == same
+
+
+def test_too_many_images_for_the_memory(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def empty(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "empty", empty)
+    with pytest.raises(OutOfMemoryError, match=r"2 images of 12x12x3 need 0\.0 GiB of memory"):
+        build_store(manifest, np.arange(2), 0, ignore)
+
+
+def test_an_error_in_progress_stops_at_once(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "SMALL", 0)
+    monkeypatch.setattr(store_module, "CHUNK", 1)
+    decoded: list[Path] = []
+
+    def slow(file: Path, form: ImageForm) -> Any:
+        decoded.append(file)
+        time.sleep(0.002)
+        return decode(file, form)
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store_module, "decode", slow)
+    with pytest.raises(KeyboardInterrupt):
+        build_store(manifest, np.arange(NUM), 2, stop)
+    assert len(decoded) < NUM / 2
+
+
+def test_cifar_images_load_fast(cifar10_folder: Path) -> None:
+    paths = tuple(sorted((cifar10_folder / "cat").glob("*.jpg")))[:1000]
+    ids, labels = tuple(path.name for path in paths), np.zeros(len(paths), np.int64)
+    manifest = Manifest(ids, labels, ("cat",), ImageForm(32, 3, "crop"), paths=paths)
+    begin = time.process_time()
+    build_store(manifest, np.arange(1000), 2, ignore)
+    # 50,000 in 6 s is 0.12 s; three times as much is allowed to a busy machine.
+    assert time.process_time() - begin < 0.36
