@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 from hydra import main as hydra_main
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
@@ -25,13 +26,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cvrun import options
 from cvrun.errors import ConfigError, did_you_mean
-from cvrun.spec import MACHINE_KEYS, Choice, MonitorConfig, Settings, Spec, TrainerConfig, run_id
+from cvrun.keys import TOP, unknown_flag, unknown_key
+from cvrun.spec import Choice, MonitorConfig, Settings, Spec, TrainerConfig, run_id
 from cvrun.typed import to_dataclass
 
 RESUME_KEYS = ("device", "threads", "workers", "data.root")
 """Keys that a resumed run may have differently: they move the work, not the result."""
 
-_TOP = ("name", "seed", *MACHINE_KEYS)
+# Hydra lets the errors of YAML files and of odd choices (optimizer=null) through as they are.
+_COMPOSING = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -74,15 +77,22 @@ def run_command(arguments: Sequence[str], program: str, task: Callable[[HydraJob
     def job(config: DictConfig) -> None:
         hydra = HydraConfig.get()
         number = 0 if hydra.mode == RunMode.RUN else int(hydra.job.num)
-        task(HydraJob(number, tuple(hydra.overrides.task), config))
+        # Unresolved: a command line may name ${oc.env:SECRET}.
+        said = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+        task(HydraJob(number, tuple(str(text) for text in said or ()), config))
 
-    sys.argv = [sys.argv[0], *_with_app_name(arguments, program)]
+    for flag in get_args_parser().parse_known_args(list(arguments))[1]:
+        raise unknown_flag(flag, arguments)
+    words = sys.argv
+    sys.argv = [words[0], *_with_app_name(arguments, program)]
     # Hydra would print its own errors and leave with code 1; with this it lets them through to the code below.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     try:
         hydra_main(config_path=str(options.config_root()), config_name="train", version_base="1.3")(job)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except _COMPOSING as error:
         raise _explained(error, arguments) from error
+    finally:
+        sys.argv = words
 
 
 def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Spec:
@@ -94,11 +104,11 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Spec:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
-    extra = [f"hydra.searchpath=[file://{config_dir.absolute()}]"] if config_dir else []
+    extra = [f"hydra.searchpath=['file://{config_dir.absolute()}']"] if config_dir else []
     try:
         with initialize_config_dir(config_dir=str(options.config_root()), version_base="1.3"):
             config = hydra_compose("train", overrides=[*overrides, *extra])
-    except (HydraException, OmegaConfBaseException) as error:
+    except _COMPOSING as error:
         raise _explained(error, overrides) from error
     return to_spec(config, tuple(overrides))
 
@@ -145,20 +155,22 @@ def to_spec(config: DictConfig, overrides: Sequence[str]) -> Spec:
     try:
         values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(_first_line(error)) from error
+        raise ConfigError(f"{error.full_key or 'configuration'}: {_first_line(error)}") from error
     if not isinstance(values, dict):
         raise ConfigError("the configuration is not a mapping of keys")
     keys = {str(key): value for key, value in values.items()}
-    known = (*_TOP, "trainer", "monitor", *options.GROUPS)
+    known = (*TOP, "trainer", "monitor", *options.GROUPS)
     for key in keys:
         if key not in known:
-            raise ConfigError(f"{key}: unknown key, expected one of {', '.join(known)}", did_you_mean(key, known))
+            lost = "an experiment's file starts with '# @package _global_'"
+            hint = lost if key == "exp" else did_you_mean(key, known)
+            raise ConfigError(f"{key}: unknown key, expected one of {', '.join(known)}", hint)
     for key in ("trainer", "monitor", *options.GROUPS):
         if not isinstance(keys.get(key), dict):
             raise ConfigError(f"{key}={keys.get(key)}: expected keys of its own")
     parts = {group: _choice(group, group, keys[group]) for group in options.GROUPS if group != "logger"}
     loggers = {name: _choice("logger", f"logger.{name}", node) for name, node in keys["logger"].items()}
-    settings = to_dataclass(Settings, {key: keys[key] for key in _TOP if key in keys}, "")
+    settings = to_dataclass(Settings, {key: keys[key] for key in TOP if key in keys}, "")
     trainer = to_dataclass(TrainerConfig, keys["trainer"], "trainer")
     monitor = to_dataclass(MonitorConfig, keys["monitor"], "monitor")
     return Spec(
@@ -195,57 +207,37 @@ def _explained(error: Exception, arguments: Sequence[str]) -> ConfigError:
     text = str(error)
     if isinstance(error, OverrideParseException):
         return ConfigError(f"{error.override}: expected KEY=VALUE ({_first_line(error)})", "quote special characters")
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return ConfigError(f"{mark.name}, line {mark.line + 1}: not YAML ({error.problem})")
+    if isinstance(error, UnicodeDecodeError):
+        return ConfigError(f"a file of the configuration is not UTF-8 ({error})", "see the one that +exp= names")
+    if isinstance(error, ValueError) and not text.startswith("Config group override must be"):
+        raise error
+    if isinstance(error, ValueError):
+        named = [word for word in arguments if word.lstrip("+~").partition("=")[0] in ("", "exp", *options.GROUPS)]
+        return ConfigError(f"{' '.join(named)}: expected GROUP=NAME with a name that is text")
+    doubled = re.match(r"Multiple values for (\w+)", text)
+    if doubled:
+        return ConfigError(f"{doubled[1]}: chosen twice", f"write {doubled[1]}=NAME without a plus sign")
+    if text.startswith("Ambiguous value for argument"):
+        return ConfigError(_first_line(error), "-m sweeps over values; quotes make it one value")
     found = re.search(r"Could not override '([^']+)'", text)
     if isinstance(error, ConfigCompositionException) and found:
-        return _unknown_key(found[1], arguments)
+        return unknown_key(found[1], arguments)
     return ConfigError(_first_line(error))
 
 
 def _missing_choice(error: MissingConfigException) -> ConfigError:
     group, _, name = str(error.missing_cfg_file).removesuffix(".yaml").rpartition("/")
-    known = [str(option) for option in error.options or ()]
+    known = [str(option) for option in error.options or options.choices(group)]
     if not known:
         return ConfigError(f"{error.missing_cfg_file}: no such configuration")
     return ConfigError(f"{group}={name}: expected one of {', '.join(known)}", did_you_mean(name, known))
 
 
-def _unknown_key(key: str, arguments: Sequence[str]) -> ConfigError:
-    group = key.partition("@")[0]
-    if group == "exp":
-        return ConfigError("exp: an experiment is added with a plus sign", "write +exp=NAME")
-    prefix, _, last = key.rpartition(".")
-    known = _known_keys(prefix, arguments)
-    nested = [full for full in _nested_keys(arguments) if full.endswith(f".{key}")]
-    if nested:
-        return ConfigError(f"{key}: unknown key", f"did you mean '{nested[0]}'?")
-    if known:
-        listed = f"expected one of {', '.join(known)}" if prefix else "cvrun options lists the groups"
-        return ConfigError(f"{key}: unknown key, {listed}", did_you_mean(last, known))
-    every = [*_TOP, "trainer", "monitor", *options.GROUPS]
-    return ConfigError(f"{key}: unknown key", did_you_mean(prefix or key, every))
-
-
-def _known_keys(prefix: str, arguments: Sequence[str]) -> list[str]:
-    """Give the keys at prefix for the choices that arguments name, read from the YAML files."""
-    if not prefix:
-        return [*_TOP, "trainer", "monitor", *options.GROUPS]
-    node: Any = yaml.safe_load((options.config_root() / "train.yaml").read_text())
-    if prefix in options.GROUPS:
-        chosen = {k: v for k, _, v in (argument.partition("=") for argument in arguments)}
-        default = {k: v for entry in node["defaults"] if isinstance(entry, dict) for k, v in entry.items()}
-        file = options.choices(prefix).get(str(chosen.get(prefix, default.get(prefix))))
-        content = yaml.safe_load(file.read_text()) if file else {}
-        return [str(key) for key in content if key != "option"]
-    for part in prefix.split("."):
-        node = node.get(part, {}) if isinstance(node, dict) else {}
-    return [str(key) for key in node] if isinstance(node, dict) else []
-
-
-def _nested_keys(arguments: Sequence[str]) -> list[str]:
-    """Give the full names of the keys one level down, such as optimizer.lr."""
-    return [f"{top}.{key}" for top in ("trainer", "monitor", *options.GROUPS) for key in _known_keys(top, arguments)]
-
-
 def _first_line(error: Exception) -> str:
+    """Give what an error says first; a line that ends with a colon needs the next one."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    said = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
+    return said or type(error).__name__

@@ -7,6 +7,8 @@ import os
 import torch
 from torch import Tensor
 
+from cvrun.errors import ConfigError
+
 
 def world_size() -> int:
     """Give the number of processes that train together; 1 outside torch.distributed."""
@@ -19,8 +21,15 @@ def rank() -> int:
 
 
 def launched_world_size() -> int:
-    """Give the number of processes that a launcher such as torchrun says it started; 1 without a launcher."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    """Give the number of processes that a launcher such as torchrun says it started; 1 without a launcher.
+
+    Raises:
+        ConfigError: If WORLD_SIZE is not a number.
+    """
+    text = os.environ.get("WORLD_SIZE") or "1"
+    if not text.isdecimal():
+        raise ConfigError(f"WORLD_SIZE={text}: expected a whole number", "unset it to run one process")
+    return int(text)
 
 
 def sum_over_ranks(values: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cvrun.errors import RuleError
 
-_FORM = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ep|st|%)")
+_FORM = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>ep|st|%)")
 _RULE = "a number with a unit: 5ep (epochs), 500st (steps) or 5% (of the run)"
 
 Duration = Annotated[str, _RULE]
@@ -26,12 +26,14 @@ def parse(text: str, key: str) -> tuple[float, str]:
         The number and one of "ep", "st", "%".
 
     Raises:
-        RuleError: If text has another form, or "st" has a fraction.
+        RuleError: If text has another form, "st" has a fraction, or the number is above 1e15.
     """
     match = _FORM.fullmatch(str(text).strip())
     if match is None:
         raise RuleError(key, text, _RULE)
     number, unit = float(match["number"]), match["unit"]
+    if number > 1e15:
+        raise RuleError(key, text, "a number up to 1e15")
     if unit == "st" and number != int(number):
         raise RuleError(key, text, "a whole number of steps")
     return number, unit

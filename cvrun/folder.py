@@ -78,19 +78,18 @@ class RunFolder:
 
         Raises:
             ConfigError: If another process holds it.
-            StorageError: If the folder cannot be created.
+            StorageError: If the folder cannot be created or locked.
         """
         with storage_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                holder = os.pread(handle, 500, 0).decode(errors="replace").strip() or "another process"
-                raise ConfigError(f"{self.path}: this run is held by {holder}", "wait for it or stop it") from error
-            os.truncate(handle, 0)
-            os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now()}".encode(), 0)
+            with storage_errors(self.path / ".lock"):
+                if not _lock(handle):
+                    holder = os.pread(handle, 500, 0).decode(errors="replace").strip() or "another process"
+                    raise ConfigError(f"{self.path}: this run is held by {holder}", "wait for it or stop it")
+                os.truncate(handle, 0)
+                os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now()}".encode(), 0)
             yield
         finally:
             os.close(handle)
@@ -103,8 +102,10 @@ class RunFolder:
             return False
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return True
+        except OSError:
+            return False
         finally:
             os.close(handle)
         return False
@@ -120,6 +121,17 @@ class RunFolder:
                 if entry.name != ".lock":
                     entry.rename(target / entry.name)
         return target
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file; tries again for a moment, since is_held() of another process takes the lock as well."""
+    for attempt in range(5):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.01 * attempt)
+    return False
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -15,8 +16,8 @@ T = TypeVar("T")
 def to_dataclass(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     """Give cls filled with values, every key known, present and of its type.
 
-    Fields may be bool, int, float, str, None, tuple[X, ...], unions of these, and Annotated[X, "what is expected"]. An int is taken for a float; nothing
-    else is converted.
+    Fields may be bool, int, float, str, None, tuple[X, ...], unions of these, and Annotated[X, "what is expected"].
+    An int is taken for a float; nothing else is converted.
 
     Args:
         cls: A dataclass.
@@ -64,8 +65,18 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
         taken, result = _try(value, part, key)
         if taken:
             return result
-    shown = f"{value!r}" if isinstance(value, str) else f"{value}"
-    raise ConfigError(f"{key}={shown}: expected {describe(hint)}")
+    quotes = "text that reads as a number, a date, yes or no needs quotes"
+    raise ConfigError(
+        f"{key}={_shown(value)}: expected {describe(hint)}",
+        quotes if hint in (str, str | None) and value is not None else "",
+    )
+
+
+def _shown(value: Any) -> str:
+    """Give a value as YAML spells it."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return repr(value) if isinstance(value, str) else f"{value}"
 
 
 def _try(value: Any, hint: Any, key: str) -> tuple[bool, Any]:
@@ -80,7 +91,8 @@ def _try(value: Any, hint: Any, key: str) -> tuple[bool, Any]:
     if isinstance(value, bool):
         return hint is bool, value
     if hint is float and isinstance(value, int | float):
-        return True, float(value)
+        fits = isinstance(value, float) or abs(value) <= sys.float_info.max
+        return fits, float(value) if fits else None
     return isinstance(value, hint), value
 
 

@@ -82,7 +82,7 @@ def hue(x: Tensor, shift: Tensor) -> Tensor:
     """
     if x.shape[1] != 3:
         return x
-    red, green, blue = x.split(1, dim=1)
+    red, green, blue = x[:, 0:1], x[:, 1:2], x[:, 2:3]
     largest = x.amax(dim=1, keepdim=True)
     spread = largest - x.amin(dim=1, keepdim=True)
     divisor = torch.where(spread == 0, 1.0, spread)
@@ -93,14 +93,15 @@ def hue(x: Tensor, shift: Tensor) -> Tensor:
     )
     offset = torch.tensor([5.0, 3.0, 1.0], device=x.device)[:, None, None]
     k = torch.remainder(offset + (angle + 6 * _wide(shift)), 6)
-    return largest - spread * torch.minimum(k, 4 - k).clamp_(0, 1)
+    share: Tensor = torch.minimum(k, 4 - k).clamp_(0, 1)
+    return largest - spread * share
 
 
 def grey(x: Tensor) -> Tensor:
     """Give the luma of x, (B, 1, H, W); a grey x is its own."""
     if x.shape[1] == 1:
         return x
-    red, green, blue = x.split(1, dim=1)
+    red, green, blue = x[:, 0:1], x[:, 1:2], x[:, 2:3]
     return red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]
 
 

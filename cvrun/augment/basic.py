@@ -94,7 +94,9 @@ def _colour_steps(config: Config) -> list[Callable[[Tensor, Tensor], Tensor]]:
         (config.contrast, _ops.contrast, "contrast"),
         (config.saturation, _ops.saturation, "saturation"),
     )
-    steps = [partial(_draw, op, max(0.0, 1 - x), 1 + x, stream) for x, op, stream in factors if x > 0]
+    steps: list[Callable[[Tensor, Tensor], Tensor]] = [
+        partial(_draw, operation, max(0.0, 1 - x), 1 + x, stream) for x, operation, stream in factors if x > 0
+    ]
     if config.hue > 0:
         steps.append(partial(_draw, _ops.hue, -config.hue, config.hue, "hue"))
     return steps

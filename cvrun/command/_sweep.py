@@ -49,7 +49,7 @@ def read(path: Path) -> list[Job]:
 
 
 def sweep_table(jobs: Sequence[Job]) -> str:
-    """Give the table: score, what was swept, state, time; in the order of the sweep."""
+    """Give an empty line and the table: score, what was swept, state, time; in the order of the sweep."""
     shared = set.intersection(*(set(job.said) for job in jobs))
     swept = [" ".join(text for text in job.said if text not in shared) or "-" for job in jobs]
     rows = [
@@ -58,4 +58,5 @@ def sweep_table(jobs: Sequence[Job]) -> str:
     ]
     failed = sum(job.exit_code != 0 for job in jobs)
     ending = f"{len(jobs) - failed} of {len(jobs)} jobs finished; the same command again runs what is missing\n"
-    return text_table(["score", "swept", "state", "time"], rows, right=(0, 3)) + (ending if failed else "")
+    table = text_table(["score", "swept", "state", "time"], rows, right=(0, 3))
+    return f"\n{table}" + (f"\n{ending}" if failed else "")

@@ -32,7 +32,7 @@ def _check(job: HydraJob) -> int:
     rows.append(["all", *(f"{sum(counts):,}" for counts in plan.data.counts.values())])
     if plan.data.groups:
         rows.append(["groups", *(f"{count:,}" for count in plan.data.groups.values())])
-    print(text_table(["class", *plan.data.counts], rows, right=(1, 2, 3)), end="")
+    print("\n" + text_table(["class", *plan.data.counts], rows, right=(1, 2, 3)), end="")
     for line in plan.warnings:
         print(f"warning: {line}")
     status = plan.folder.read_status()

@@ -42,13 +42,13 @@ def run(arguments: list[str]) -> int:
     if given.json:
         tta = augmented.metrics if augmented else None
         content = {**about, "images": images, "metrics": plain.metrics, "tta": tta, **details}
-        print(json.dumps(finite(content), indent=2))
+        print(json.dumps(finite(content), indent=2), flush=True)
         return 0
     metrics = {f"{given.split}/{key}": value for key, value in plain.metrics.items()}
     if augmented:
         metrics |= {f"{given.split}/tta/{key}": value for key, value in augmented.metrics.items()}
     print(f"{folder.path}: {given.checkpoint} weights (step {trained.step:,}) on {images:,} {given.split} images")
-    print(metric_table(metrics) + class_table(details["per_class"]), end="")
+    print("\n" + metric_table(metrics) + class_table(details["per_class"]), end="", flush=True)
     return 0
 
 
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
     parser.add_argument("--tta", metavar="CHOICE", help="test-time augmentation instead of the run's own")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=f"only {', '.join(RESUME_KEYS)}")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help=f"only {', '.join(RESUME_KEYS)}")
     return parser
 
 

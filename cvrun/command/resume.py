@@ -13,7 +13,7 @@ def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("cvrun resume", description=__doc__)
     parser.add_argument("run", type=Path, help="the run's folder")
     keys = ", ".join(RESUME_KEYS)
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=f"only {keys}: they move the work")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help=f"only {keys}: they move the work")
     given = parser.parse_args(arguments)
 
     from cvrun.command._execute import execute

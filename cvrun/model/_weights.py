@@ -1,4 +1,4 @@
-"""Weights from files: read without running code, fit to another input or number of classes, load or say what differs."""
+"""Weights from files: read without running code, fit to other channels or classes, loaded, or said what differs."""
 
 from __future__ import annotations
 
@@ -74,8 +74,6 @@ def fit(state: StateDict, model: nn.Module, first_conv: Iterable[str], head: Ite
     for name in (f"{module}.{kind}" for module in head for kind in ("weight", "bias")):
         if name in own and (name not in fitted or fitted[name].shape != own[name].shape):
             fitted[name] = own[name]
-        elif name not in own:
-            fitted.pop(name, None)
     return fitted
 
 
@@ -92,7 +90,7 @@ def adapt_channels(weight: Tensor, channels: int) -> Tensor:
     """
     have = weight.shape[1] if weight.ndim == 4 else 0
     if have == 3 * channels:
-        return weight.unflatten(1, (channels, 3)).sum(dim=2)
+        return weight.reshape(len(weight), channels, 3, *weight.shape[2:]).sum(dim=2)
     if 3 * have == channels:
         return weight.repeat_interleave(3, dim=1) / 3
     return weight

@@ -1,6 +1,7 @@
 """Small residual network of our own for small images (about 8 to 64 pixels), fast on a CPU.
 
-A 3x3 stem, then stages of residual blocks; each stage after the first doubles the channels and halves the resolution.
+A 3x3 stem, pooled to half the resolution or not, then stages of residual blocks; each stage after the first doubles
+the channels and halves the resolution.
 Blocks are those of He et al. 2016 ("Deep Residual Learning for Image Recognition", section 3.3) with two 3x3
 convolutions, BatchNorm and ReLU. Global average pooling makes the network independent of the image's size.
 """
@@ -26,11 +27,14 @@ class Config:
     Attributes:
         width: Channels of the first stage; each further stage has twice as many.
         blocks: Residual blocks of each stage.
+        stem_pool: Whether the stem halves the resolution, which makes the network three to four times as fast; for
+            images of 32 pixels and more.
         drop_rate: Probability with which a pooled feature is set to zero in training.
     """
 
     width: int
     blocks: tuple[int, ...]
+    stem_pool: bool
     drop_rate: float
 
     def __post_init__(self) -> None:
@@ -49,7 +53,7 @@ def build(config: Config, shape: Shape, pretrained: bool) -> nn.Module:
     """
     if shape.size < MIN_SIZE:
         raise ConfigError(f"data.size={shape.size}: expected at least {MIN_SIZE} pixels for model=convnet")
-    return ConvNet(shape, config.width, config.blocks, config.drop_rate)
+    return ConvNet(config, shape)
 
 
 def pretrained_statistics(config: Config) -> None:
@@ -60,20 +64,23 @@ def pretrained_statistics(config: Config) -> None:
 class ConvNet(nn.Module):
     """(B, C, H, W) float32 -> logits (B, K)."""
 
-    def __init__(self, shape: Shape, width: int, blocks: tuple[int, ...], drop_rate: float) -> None:
+    def __init__(self, config: Config, shape: Shape) -> None:
         """Draw the weights: convolutions from He et al. 2015 (fan out), each block at first the identity."""
         super().__init__()
-        self.stem = nn.Sequential(_conv(shape.channels, width, 1), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+        channels, size = config.width, shape.size
+        self.stem = nn.Sequential(_conv(shape.channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+        if config.stem_pool:
+            self.stem.append(nn.MaxPool2d(2))
+            size //= 2
         layers: list[nn.Module] = []
-        channels, size = width, shape.size
-        for stage, num_blocks in enumerate(blocks):
+        for stage, num_blocks in enumerate(config.blocks):
             for block in range(num_blocks):
                 # A map of one pixel has no variance for BatchNorm when the batch is one image.
                 stride = 2 if stage > 0 and block == 0 and size > 2 else 1
-                layers.append(Block(channels, width * 2**stage, stride))
-                channels, size = width * 2**stage, -(-size // stride)
+                layers.append(Block(channels, config.width * 2**stage, stride))
+                channels, size = config.width * 2**stage, -(-size // stride)
         self.stages = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(drop_rate)
+        self.dropout = nn.Dropout(config.drop_rate)
         self.head = nn.Linear(channels, shape.num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -152,7 +152,7 @@ def _with_dropout(config: Config, options: dict[str, Any]) -> nn.Module:
                 raise
             if config.drop_rate:
                 raise ConfigError(
-                    f"model.drop_rate={config.drop_rate}: expected null or 0, torchvision's {config.name} has no dropout"
+                    f"model.drop_rate={config.drop_rate}: expected null or 0, {config.name} has no dropout"
                 ) from None
             model = torchvision.models.get_model(config.name, weights=None, **options)
     return model.to("meta") if shape_only else model
@@ -169,9 +169,11 @@ def _replace_first_conv(model: nn.Module, channels: int) -> None:
 
 
 def _first_conv(model: nn.Module) -> str:
-    return next(name for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
+    names = (name for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
+    return str(next(names))
 
 
 def _head(model: nn.Module) -> str:
     """Give the name of the layer whose output are the logits: the last linear layer, or 1x1 convolution."""
-    return [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
+    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    return str(names[-1])

@@ -57,7 +57,9 @@ def moments(images: Tensor) -> Moments:
     channels = images.shape[-1]
     values = torch.arange(256)
     histogram = torch.zeros(channels, 256, dtype=torch.int64)
-    for chunk in images.split(max(1, CHUNK // max(1, images[0].numel()))):
+    size = max(1, CHUNK // images[0].numel())
+    for start in range(0, len(images), size):
+        chunk = images[start : start + size]
         for channel in range(channels):
             histogram[channel] += torch.bincount(chunk[..., channel].flatten(), minlength=256)
     return int(histogram[0].sum()), (histogram @ values).tolist(), (histogram @ values.square()).tolist()

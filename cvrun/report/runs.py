@@ -45,10 +45,10 @@ def describe(run: RunFolder) -> dict[str, Any]:
         "state": state,
         "monitor": status.get("monitor"),
         "score": status.get("score"),
-        "step": status.get("step", 0),
-        "epochs": status.get("epochs", 0.0),
-        "seconds": status.get("seconds", 0.0),
-        "overrides": plan.get("overrides", []),
+        "step": status.get("step") or 0,
+        "epochs": status.get("epochs") or 0.0,
+        "seconds": status.get("seconds") or 0.0,
+        "overrides": plan.get("overrides") or [],
     }
 
 
@@ -67,4 +67,4 @@ def runs_table(runs: Sequence[dict[str, Any]]) -> str:
         ]
         for run in runs
     ]
-    return text_table(["run", "state", "score", "epochs", "seconds", "differs by"], rows, right=(2, 3, 4))
+    return text_table(["run", "state", "score", "epochs", "seconds", "differs by"], rows, right=(2, 3, 4), whole=(0, 1))

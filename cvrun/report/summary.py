@@ -31,9 +31,8 @@ def summary(path: Path, status: Mapping[str, Any], note: str = "") -> str:
     metrics = status.get("metrics")
     if not isinstance(metrics, Mapping):
         return text
-    text += metric_table(metrics)
     details = read_details(path, "val")
-    return text + class_table(details.get("per_class", []))
+    return text + "\n" + metric_table(metrics) + class_table(details.get("per_class", []))
 
 
 def metric_table(metrics: Mapping[str, float | None]) -> str:
@@ -48,12 +47,12 @@ def metric_table(metrics: Mapping[str, float | None]) -> str:
 
 
 def class_table(rows: list[dict[str, Any]]) -> str:
-    """Give a row for each class, or nothing where there are too many."""
+    """Give an empty line and a row for each class, or nothing where there are too many."""
     if not 0 < len(rows) <= _MOST_CLASSES:
         return ""
     names = ("precision", "recall", "f1")
     cells = [[str(row["class"]), f"{row['support']:,}", *(number(row[name]) for name in names)] for row in rows]
-    return text_table(["class", "images", *names], cells, right=(1, 2, 3, 4))
+    return "\n" + text_table(["class", "images", *names], cells, right=(1, 2, 3, 4))
 
 
 def read_details(path: Path, name: str) -> dict[str, Any]:

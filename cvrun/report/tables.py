@@ -3,42 +3,54 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+_NARROWEST = 12
+"""[characters] to which a column may be folded."""
+
+_UNFOLDED = 100_000
+"""[characters] wider than any table."""
+
 
 def text_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = (), title: str = ""
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = (), whole: Sequence[int] = ()
 ) -> str:
-    """Give a table as text, as wide as the terminal (or as its content, where the output is no terminal).
+    """Give a table as text that fits the terminal, or is as wide as its content where the output is no terminal.
 
     Args:
         columns: Headings.
         rows: Cells; control characters and markup in them are inert.
-        right: Positions of the columns that are aligned to the right.
-        title: A line above.
+        right: Positions of the columns that are aligned to the right; they are not broken over lines.
+        whole: Positions of further columns that are not broken, such as paths that one may want to copy.
     """
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for position, name in enumerate(columns):
-        number = position in right
-        table.add_column(name, justify="right" if number else "left", no_wrap=number, overflow="fold")
+        justify: JustifyMethod = "right" if position in right else "left"
+        kept = position in (*right, *whole)
+        width = max(cell_len(printable(cell)) for cell in (name, *(row[position] for row in rows)))
+        least = width if kept else min(width, _NARROWEST)
+        table.add_column(name, justify=justify, no_wrap=kept, min_width=least, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     return render(table)
 
 
 def render(content: Table) -> str:
-    """Give what rich draws for standard output, in its colours when that is a terminal."""
+    """Give what rich draws for standard output: bold where that is a terminal, folded at its width or at COLUMNS."""
     real = Console(highlight=False)
-    width = real.width if real.is_terminal else 200
+    width = real.width if real.is_terminal or "COLUMNS" in os.environ else _UNFOLDED
     console = Console(
         file=io.StringIO(), width=width, force_terminal=real.is_terminal, no_color=real.no_color, highlight=False
     )
-    console.print(content)
+    # What cannot be narrower than the terminal is left to its wrapping; nothing is cut off.
+    console.print(content, crop=False)
     file = console.file
     assert isinstance(file, io.StringIO)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"

@@ -107,7 +107,7 @@ def test_dtypes_and_range():
     assert augment(dataclasses.replace(OFF, hflip=0.5, crop_padding=2), batch, keys).image.dtype == torch.uint8
     image = augment(dataclasses.replace(ALL_ON, brightness=2.0, contrast=3.0), batch, keys).image
     assert image.dtype == torch.float32
-    assert 0 <= image.min() and image.max() <= 255
+    assert image.min() >= 0 and image.max() <= 255
 
 
 def test_the_input_is_not_written_to():

@@ -34,7 +34,7 @@ def test_shape_dtype_and_range(path, channels):
     got = build(path)(given, KEYS)
     assert got.image.shape == given.image.shape
     assert got.image.dtype in (torch.uint8, torch.float32)
-    assert 0 <= got.image.min() and got.image.max() <= 255
+    assert got.image.min() >= 0 and got.image.max() <= 255
     assert torch.equal(got.index, INDEX) and torch.equal(got.target, INDEX % 3)
 
 

@@ -22,7 +22,7 @@ def node(choice: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, picture: Any, write_idx: Any) -> Callable[[str], dict[str, Any]]:
+def tiny(tmp_path: Path, picture: Any, write_set: Any) -> Callable[[str], dict[str, Any]]:
     """Gives what a source needs beside its YAML; makes the files."""
 
     def tree() -> list[str]:
@@ -38,7 +38,7 @@ def tiny(tmp_path: Path, picture: Any, write_idx: Any) -> Callable[[str], dict[s
             rows = [f"{name},{name.split('/')[0]}" for name in tree()]
             (tmp_path / "manifest.csv").write_text("\n".join(["path,label", *rows]))
         elif option == "torchvision":
-            write_idx(tmp_path, "MNIST")
+            write_set("MNIST", tmp_path)
             return {"root": str(tmp_path), "name": "MNIST"}
         else:
             return {}

@@ -36,4 +36,4 @@ def test_order_holds_as_many_positions_as_images(path):
     order = build(path, 0)(0)
     assert order.dtype == torch.int64
     assert order.shape == (60,)
-    assert 0 <= int(order.min()) and int(order.max()) < 60
+    assert int(order.min()) >= 0 and int(order.max()) < 60

@@ -39,7 +39,7 @@ def test_draws_repeat_images_and_stay_in_range():
     assert len(order) == 1000
     assert order.dtype == torch.int64
     assert len(order.unique()) < 1000
-    assert 0 <= int(order.min()) and int(order.max()) < 1000
+    assert int(order.min()) >= 0 and int(order.max()) < 1000
 
 
 def test_a_class_without_images_is_never_drawn_and_harms_nothing():

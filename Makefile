@@ -1,0 +1,53 @@
+# `make help` lists the targets. Everything runs in .venv, which `make setup` fills from constraints.txt.
+
+PYTHON ?= python3
+BIN := .venv/bin
+MARKS ?= not slow and not gpu and not network
+WORKERS ?= 2
+
+export OMP_NUM_THREADS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run format lint types test check bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 10
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cvrun needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+setup: .venv/installed ## make .venv and install cvrun with its tools, versions from constraints.txt
+
+run: setup ## train on scikit-learn's digits and show the result
+	$(BIN)/cvrun train +exp=digits
+
+format: setup ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lint: setup ## look for mistakes and for code out of form
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## check the types
+	$(BIN)/mypy
+
+test: setup ## run the tests (MARKS="not gpu and not network" runs the slow ones as well)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "$(MARKS)"
+
+check: lint types test ## what CI runs: lint, types, test
+
+bench: setup ## measure cvrun's own cost a step; prints ratios
+	$(BIN)/python benchmarks/overhead.py
+
+lock: setup ## choose the versions in constraints.txt anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --all-extras --python-version 3.11 \
+		--output-file constraints.txt --upgrade pyproject.toml
+
+clean: ## remove caches and builds; never outputs/
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find cvrun tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

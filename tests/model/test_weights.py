@@ -1,0 +1,182 @@
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from cvrun.errors import CheckpointError, ConfigError, RuleError
+from cvrun.model import _weights
+
+
+class Small(nn.Module):
+    def __init__(self, channels=3, num_classes=4):
+        super().__init__()
+        self.stem = nn.Conv2d(channels, 5, 3)
+        self.norm = nn.BatchNorm2d(5)
+        self.head = nn.Linear(5, num_classes)
+
+    def forward(self, image):
+        return self.head(self.norm(self.stem(image)).mean(dim=(2, 3)))
+
+
+@pytest.fixture
+def state():
+    torch.manual_seed(0)
+    return Small().state_dict()
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {"state_dict": state, "epoch": 3},
+        lambda state: {"model": state, "optimizer": {"lr": 0.1}},
+        lambda state: {f"module.{name}": value for name, value in state.items()},
+    ],
+    ids=["plain", "state_dict", "model", "module"],
+)
+@pytest.mark.parametrize("suffix", ["pt", "pth"])
+def test_pickled_files(tmp_path, state, wrap, suffix):
+    torch.save(wrap(state), tmp_path / f"w.{suffix}")
+    assert same(_weights.read(tmp_path / f"w.{suffix}"), state)
+
+
+def test_safetensors_files(tmp_path, state):
+    save_file(state, tmp_path / "w.safetensors")
+    assert same(_weights.read(tmp_path / "w.safetensors"), state)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"model.weights=.*w.pt: no such file, expected weights"):
+        _weights.read(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+@pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"this is a text file\n" * 9], ids=["empty", "zeros", "text"])
+def test_a_file_that_is_no_weights(tmp_path, suffix, content):
+    (tmp_path / f"w.{suffix}").write_bytes(content)
+    with pytest.raises(CheckpointError, match="cannot be read as weights") as caught:
+        _weights.read(tmp_path / f"w.{suffix}")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_a_file_that_was_cut_off(tmp_path, state, suffix):
+    path = tmp_path / f"w.{suffix}"
+    save_file(state, path) if suffix == "safetensors" else torch.save(state, path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(CheckpointError, match="cannot be read as weights"):
+        _weights.read(path)
+
+
+class Trap:
+    """Unpickling it would create a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
+def test_code_in_a_pickle_is_refused_and_not_run(tmp_path, save):
+    save({"stem.weight": Trap(tmp_path / "sprung")}, tmp_path / "w.pt")
+    with pytest.raises(CheckpointError, match="cannot be read as weights"):
+        _weights.read(tmp_path / "w.pt")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("content", [{}, {"epoch": 3}, [1, 2], {"state_dict": {"a": 1}}])
+def test_a_file_without_tensors(tmp_path, content):
+    torch.save(content, tmp_path / "w.pt")
+    with pytest.raises(CheckpointError, match="expected a mapping of names to tensors"):
+        _weights.read(tmp_path / "w.pt")
+
+
+def test_other_endings_are_refused():
+    with pytest.raises(RuleError, match=r"weights=w.onnx: expected a file that ends with .safetensors, .pt, .pth"):
+        _weights.check_name("w.onnx")
+
+
+def test_weights_that_match_are_loaded(state):
+    model = Small()
+    _weights.load(model, state, "w.pt")
+    assert same(model.state_dict(), state)
+
+
+def test_the_counter_of_old_files_may_be_missing(state):
+    del state["norm.num_batches_tracked"]
+    _weights.load(Small(), state, "w.pt")
+
+
+def test_differences_are_counted_and_named(state):
+    del state["stem.bias"]
+    state |= {f"extra{i}": torch.zeros(1) for i in range(5)}
+    state["norm.weight"] = torch.zeros(6)
+    expected = (
+        r"w.pt: the weights are not those of the model: 1 missing \(stem.bias\); "
+        r"5 unexpected \(extra0, extra1, extra2, ...\); 1 of another shape \(norm.weight\)"
+    )
+    with pytest.raises(CheckpointError, match=expected):
+        _weights.load(Small(), state, "w.pt")
+
+
+@pytest.mark.parametrize("drop", [False, True], ids=["other classes", "no head"])
+def test_a_head_that_does_not_fit_stays_as_it_was_initialized(state, drop):
+    model = Small(num_classes=7)
+    initial = model.head.weight.clone()
+    given = {name: value for name, value in state.items() if not (drop and name.startswith("head"))}
+    _weights.load(model, _weights.fit(given, model, ["stem"], ["head"]), "w.pt")
+    assert torch.equal(model.head.weight, initial)
+    assert torch.equal(model.stem.weight, state["stem.weight"])
+
+
+def test_a_head_that_fits_is_loaded(state):
+    model = Small()
+    _weights.load(model, _weights.fit(state, model, ["stem"], ["head"]), "w.pt")
+    assert torch.equal(model.head.weight, state["head.weight"])
+
+
+def test_a_grey_image_gives_what_its_colour_copy_gave(state):
+    colour, grey = Small(3).eval(), Small(1).eval()
+    colour.load_state_dict(state)
+    _weights.load(grey, _weights.fit(state, grey, ["stem"], ["head"]), "w.pt")
+    image = torch.rand(2, 1, 9, 9)
+    torch.testing.assert_close(grey(image), colour(image.expand(-1, 3, -1, -1)))
+
+
+def test_grey_weights_give_the_same_on_a_grey_colour_image():
+    torch.manual_seed(0)
+    grey, colour = Small(1).eval(), Small(3).eval()
+    given = grey.state_dict()
+    _weights.load(colour, _weights.fit(given, colour, ["stem"], ["head"]), "w.pt")
+    image = torch.rand(2, 1, 9, 9)
+    torch.testing.assert_close(colour(image.expand(-1, 3, -1, -1)), grey(image))
+
+
+@pytest.mark.parametrize("given", [3, 1])
+def test_channels_are_adapted_as_timm_does(given):
+    from timm.models import adapt_input_conv
+
+    weight = torch.randn(8, given, 3, 3, generator=torch.Generator().manual_seed(0))
+    wanted = 4 - given
+    expected = adapt_input_conv(wanted, weight, base_chans=given)
+    torch.testing.assert_close(_weights.adapt_channels(weight, wanted), expected)
+
+
+def test_channels_of_a_stem_that_moves_pixels_into_channels():
+    from timm.models import adapt_input_conv
+
+    weight = torch.randn(8, 48, 3, 3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(_weights.adapt_channels(weight, 16), adapt_input_conv(1, weight))
+
+
+def test_channels_that_cannot_be_adapted_are_left():
+    weight = torch.randn(8, 4, 3, 3)
+    assert _weights.adapt_channels(weight, 3) is weight

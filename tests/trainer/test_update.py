@@ -1,0 +1,129 @@
+import math
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from cvrun.build import autocast
+from cvrun.loss.cross_entropy import Config as LossConfig
+from cvrun.loss.cross_entropy import build as build_loss
+from cvrun.pipeline import Batch
+from cvrun.scheduler import Schedule, Span
+from cvrun.task.classification import Classification
+from cvrun.trainer.best import Best
+from cvrun.trainer.ema import NoEma
+from cvrun.trainer.state import LossMean, State
+from cvrun.trainer.update import update
+
+
+@dataclass
+class Setup:
+    run: SimpleNamespace
+    state: State
+    batch: Batch
+
+
+def setup(accumulate=1, weights="none", precision="fp32", clip=None, model=None) -> Setup:
+    torch.manual_seed(0)
+    model = model or nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 3))
+    target = torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 2, 2])
+    counts = torch.bincount(target).numpy()
+    task = Classification(build_loss(LossConfig(label_smoothing=0.1, class_weights=weights), counts), ())
+    span = Span(steps=10, warmup=0, steps_per_epoch=5, lr=0.1)
+    schedule = Schedule(span, 1.0, lambda step: 1.0 - step / 10)
+    run = SimpleNamespace(
+        plan=SimpleNamespace(accumulate=accumulate, seed=0),
+        task=task,
+        schedule=schedule,
+        autocast=autocast(precision, torch.device("cpu")),
+        clip=clip or (lambda parameters: None),
+    )
+    state = State(
+        model=model,
+        optimizer=torch.optim.SGD(model.parameters(), lr=9.0),
+        scaler=torch.amp.GradScaler("cpu", enabled=precision == "fp16"),
+        ema=NoEma(),
+        plateau=schedule.plateau,
+        stopper=None,
+        best=Best("val/loss", "min", 0.0, "abs"),
+        loss_mean=LossMean(),
+    )
+    image = torch.randn(10, 3, 2, 2, generator=torch.Generator().manual_seed(1))
+    return Setup(run, state, Batch(image, target, torch.arange(10)))
+
+
+def weights_after(given: Setup, steps=3) -> list[torch.Tensor]:
+    given.state.model.train()
+    for _ in range(steps):
+        update(given.run, given.state, given.batch)
+    return [parameter.detach().clone() for parameter in given.state.model.parameters()]
+
+
+@pytest.mark.parametrize("weights", ["none", "balanced", (0.5, 1.0, 4.0)])
+@pytest.mark.parametrize("parts", [2, 4, 10])
+def test_a_batch_in_parts_is_the_same_step_as_a_whole_one(weights, parts):
+    whole, cut = weights_after(setup(1, weights)), weights_after(setup(parts, weights))
+    for a, b in zip(whole, cut, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_it_is_plain_sgd_with_the_scheduled_rate():
+    given = setup()
+    model = given.state.model
+    expected = [parameter.detach().clone() for parameter in model.parameters()]
+    for step in range(3):
+        for parameter, value in zip(model.parameters(), expected, strict=True):
+            assert torch.allclose(parameter, value, rtol=1e-5, atol=1e-7)
+        loss = nn.functional.cross_entropy(model(given.batch.image), given.batch.target, label_smoothing=0.1)
+        gradients = torch.autograd.grad(loss, list(model.parameters()))
+        rate = 0.1 * (1 - step / 10)
+        expected = [value - rate * g for value, g in zip(expected, gradients, strict=True)]
+        reported = update(given.run, given.state, given.batch)
+        assert float(reported) == pytest.approx(float(loss.detach()), rel=1e-6)
+    assert given.state.step == 3
+
+
+def test_gradients_are_clipped_after_accumulation():
+    norms = []
+
+    def clip(parameters):
+        norms.append(float(nn.utils.clip_grad_norm_(parameters, 0.01)))
+
+    given = setup(accumulate=5, clip=clip)
+    before = [parameter.detach().clone() for parameter in given.state.model.parameters()]
+    update(given.run, given.state, given.batch)
+    moved = [a - b for a, b in zip(given.state.model.parameters(), before, strict=True)]
+    length = math.sqrt(sum(float((m.detach() ** 2).sum()) for m in moved))
+    assert len(norms) == 1
+    assert norms[0] > 0.01
+    assert length == pytest.approx(0.1 * 0.01, rel=1e-3)
+
+
+def test_dropout_depends_on_seed_and_step_alone():
+    def network():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), nn.Linear(12, 64), nn.Dropout(0.5), nn.Linear(64, 3))
+
+    first = setup(model=network())
+    torch.manual_seed(123)
+    update(first.run, first.state, first.batch)
+    second = setup(model=network())
+    torch.manual_seed(456)
+    update(second.run, second.state, second.batch)
+    for a, b in zip(first.state.model.parameters(), second.state.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    third = setup(model=network())
+    third.state.step = 1
+    third.run.schedule = Schedule(third.run.schedule.span, 1.0, lambda step: 1.0)
+    update(third.run, third.state, third.batch)
+    assert not torch.equal(next(first.state.model.parameters()), next(third.state.model.parameters()))
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_other_precisions_go_the_same_way(precision):
+    full, low = weights_after(setup()), weights_after(setup(precision=precision))
+    for a, b in zip(full, low, strict=True):
+        torch.testing.assert_close(a, b, rtol=0.05, atol=0.01)
+    assert low[0].dtype == torch.float32
