@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -34,7 +35,23 @@ def main(argv: list[str] | None = None) -> int:
     Args:
         argv: The words after `cvrun`; None takes those of the process.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        try:
+            return _dispatch(sys.argv[1:] if argv is None else list(argv))
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of standard output has gone; nothing more can be said there.
+        _drop_output()
+        return 0
+    except OSError as error:
+        _drop_output()
+        _say(f"cvrun: the output cannot be written ({error.strerror or error})")
+        return 7
+
+
+def _dispatch(words: list[str]) -> int:
     if not words:
         sys.stderr.write(usage())
         return 2
@@ -74,10 +91,10 @@ def _call(name: str, rest: list[str]) -> int:
         _say(f"cvrun {name}: interrupted")
         code = 130
     except BrokenPipeError:
-        # The reader of standard output has gone; nothing more can be said there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
         line = " ".join(f"{error}".split())
         _say(f"cvrun {name}: internal error, {type(error).__name__}: {line}; CVRUN_TRACEBACK=1 shows where")
         code = 1
@@ -98,6 +115,11 @@ def _completes_overrides(rest: list[str]) -> bool:
         return False
     os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])
     return words[1] in ("train", "check")
+
+
+def _drop_output() -> None:
+    """Let what is still to be written go nowhere, so that Python does not fail on it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print(text: str) -> int:

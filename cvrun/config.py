@@ -13,9 +13,11 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
 from hydra import main as hydra_main
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
@@ -26,7 +28,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cvrun import options
 from cvrun.errors import ConfigError, did_you_mean
-from cvrun.keys import TOP, unknown_flag, unknown_key
+from cvrun.keys import TOP, missing_choice, unknown_flag, unknown_key
 from cvrun.spec import Choice, MonitorConfig, Settings, Spec, TrainerConfig, run_id
 from cvrun.typed import to_dataclass
 
@@ -81,10 +83,8 @@ def run_command(arguments: Sequence[str], program: str, task: Callable[[HydraJob
         said = OmegaConf.to_container(hydra.overrides.task, resolve=False)
         task(HydraJob(number, tuple(str(text) for text in said or ()), config))
 
-    for flag in get_args_parser().parse_known_args(list(arguments))[1]:
-        raise unknown_flag(flag, arguments)
     words = sys.argv
-    sys.argv = [words[0], *_with_app_name(arguments, program)]
+    sys.argv = [words[0], *_for_hydra(arguments, program)]
     # Hydra would print its own errors and leave with code 1; with this it lets them through to the code below.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     try:
@@ -101,9 +101,6 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Spec:
     Raises:
         ConfigError: If the configuration cannot be composed or breaks a rule.
     """
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-
     extra = [f"hydra.searchpath=['file://{config_dir.absolute()}']"] if config_dir else []
     try:
         with initialize_config_dir(config_dir=str(options.config_root()), version_base="1.3"):
@@ -165,6 +162,7 @@ def to_spec(config: DictConfig, overrides: Sequence[str]) -> Spec:
             lost = "an experiment's file starts with '# @package _global_'"
             hint = lost if key == "exp" else did_you_mean(key, known)
             raise ConfigError(f"{key}: unknown key, expected one of {', '.join(known)}", hint)
+    keys["logger"] = keys.get("logger") or {}
     for key in ("trainer", "monitor", *options.GROUPS):
         if not isinstance(keys.get(key), dict):
             raise ConfigError(f"{key}={keys.get(key)}: expected keys of its own")
@@ -194,19 +192,36 @@ def _choice(group: str, where: str, node: Any) -> Choice:
     return Choice(name, to_dataclass(module.Config, rest, where))
 
 
-def _with_app_name(arguments: Sequence[str], program: str) -> list[str]:
-    """Put the program's name into Hydra's help page."""
-    asked = any(argument in ("--help", "-h", "--hydra-help") for argument in arguments)
-    return [*arguments, f"hydra.help.app_name={program}"] if asked else list(arguments)
+def _for_hydra(arguments: Sequence[str], program: str) -> list[str]:
+    """Give the arguments with the keys before the flags, and the program's name for Hydra's help page.
+
+    Raises:
+        ConfigError: If Hydra has no such flag, or the flag lacks its value.
+    """
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(message, f"{program} --hydra-help lists the flags")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    known, rest = parser.parse_known_args(list(arguments))
+    for word in rest:
+        if word.startswith("-"):
+            raise unknown_flag(word, arguments)
+    # Hydra does not see the keys behind a flag that follows other keys.
+    keys = [*known.overrides, *rest]
+    flags = [word for word in arguments if word not in keys]
+    name = [f"hydra.help.app_name={program}"] if known.help or known.hydra_help else []
+    return [*keys, *name, *flags]
 
 
 def _explained(error: Exception, arguments: Sequence[str]) -> ConfigError:
     """Give Hydra's error as one line with the nearest name."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        return _missing_choice(error)
+        return missing_choice(str(error.missing_cfg_file), error.options or ())
     text = str(error)
     if isinstance(error, OverrideParseException):
-        return ConfigError(f"{error.override}: expected KEY=VALUE ({_first_line(error)})", "quote special characters")
+        return ConfigError(f"{error.override}: expected KEY=VALUE", "a value with special characters needs quotes")
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return ConfigError(f"{mark.name}, line {mark.line + 1}: not YAML ({error.problem})")
@@ -226,14 +241,6 @@ def _explained(error: Exception, arguments: Sequence[str]) -> ConfigError:
     if isinstance(error, ConfigCompositionException) and found:
         return unknown_key(found[1], arguments)
     return ConfigError(_first_line(error))
-
-
-def _missing_choice(error: MissingConfigException) -> ConfigError:
-    group, _, name = str(error.missing_cfg_file).removesuffix(".yaml").rpartition("/")
-    known = [str(option) for option in error.options or options.choices(group)]
-    if not known:
-        return ConfigError(f"{error.missing_cfg_file}: no such configuration")
-    return ConfigError(f"{group}={name}: expected one of {', '.join(known)}", did_you_mean(name, known))
 
 
 def _first_line(error: Exception) -> str:

@@ -44,6 +44,15 @@ def unknown_flag(flag: str, arguments: Sequence[str]) -> ConfigError:
     return ConfigError(f"{flag}: unknown flag, expected KEY=VALUE", f"did you mean '{meant[0]}=...'?" if meant else "")
 
 
+def missing_choice(file: str, found: Sequence[object]) -> ConfigError:
+    """Give the error for a choice without a YAML file, such as "optimizer/adan.yaml", with those that Hydra found."""
+    group, _, name = file.removesuffix(".yaml").rpartition("/")
+    known = [str(option) for option in found or (options.choices(group) if group else ())]
+    if not known:
+        return ConfigError(f"{file}: no such configuration")
+    return ConfigError(f"{group}={name}: expected one of {', '.join(known)}", did_you_mean(name, known))
+
+
 def known_keys(prefix: str, arguments: Sequence[str]) -> list[str]:
     """Give the keys at prefix for the choices that arguments name."""
     if not prefix:

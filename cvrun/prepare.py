@@ -56,6 +56,8 @@ def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None =
     split: Split = options.build("split", spec.parts["split"].option, spec.parts["split"].config, manifest)
     facts = _facts(manifest, split)
     metrics = _metrics(len(facts.classes))
+    # Built once here for its checks: the number of classes is known only now.
+    options.build("loss", spec.parts["loss"].option, spec.parts["loss"].config, np.array(facts.counts["train"]))
     training = _training(spec, sum(facts.counts["train"]), metrics, device, precision)
     shape = Shape(facts.form.channels, facts.form.size, len(facts.classes))
     threads = spec.settings.threads or DEFAULT_THREADS

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -56,25 +60,32 @@ def execute(spec: Spec, folder: RunFolder, rerun: bool) -> Outcome:
     Raises:
         CvrunError: If it cannot be run; the folder's status says why.
     """
-    earlier = None if rerun else _read_plan(folder)
-    precision = earlier["training"]["precision"] if earlier and spec.trainer.precision == "auto" else None
-    prepared = prepare(spec, folder, precision)
+    with _terminable():
+        earlier = None if rerun else _read_plan(folder, spec.id)
+        precision = earlier["training"]["precision"] if earlier and spec.trainer.precision == "auto" else None
+        return _hold_and_work(prepare(spec, folder, precision), rerun)
+
+
+def _hold_and_work(prepared: Prepared, rerun: bool) -> Outcome:
     plan = prepared.plan
+    folder, spec = plan.folder, plan.spec
     with folder.hold():
+        # Read again: another process may have held the folder until now.
+        earlier = None if rerun else _read_plan(folder, spec.id)
         lines = [f"warning: {line}" for line in plan.warnings]
         if rerun and folder.spec.exists():
             lines.append(f"the earlier run is kept in {folder.set_aside()}")
         status = folder.read_status()
         if earlier is not None:
             _check_same_data(folder, earlier, plan)
-            if status is not None and status["state"] == "finished":
+            if status is not None and status.get("state") == "finished":
                 return Outcome(folder.path, status, note="finished before; rerun=true starts it afresh")
             if earlier.get("code") != plan.code:
                 lines.append(f"warning: started under cvrun {earlier.get('code')}, this is {plan.code}")
         else:
             write_atomic(folder.plan, plan.to_yaml().encode())
             write_atomic(folder.spec, spec.text.encode())
-        before = float(status["seconds"]) if status else 0.0
+        before = float((status or {}).get("seconds") or 0.0)
         return _work(prepared, build_loggers(plan, lines), before)
 
 
@@ -103,10 +114,25 @@ def _work(prepared: Prepared, recorder: Loggers, seconds_before: float) -> Outco
         _note_failure(folder, "diverged", error)
         raise
     except BaseException as error:
-        _note_failure(folder, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error)
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+        _note_failure(folder, "interrupted" if stopped else "failed", error)
         raise
     finally:
         recorder.close()
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end start-up as SIGINT does, in good order; while a run trains, its own handler has both."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _train_and_finish(run: Run, state: State) -> bool:
@@ -124,7 +150,7 @@ def _train_and_finish(run: Run, state: State) -> bool:
 def _note_failure(folder: RunFolder, state: str, error: BaseException) -> None:
     """Write why a run ended into its status, over what the last commit said about the rest."""
     status = folder.read_status() or {"step": 0, "seconds": 0.0, "score": None}
-    reason = str(error) or type(error).__name__
+    reason = "stopped by a signal" if state == "interrupted" else str(error) or type(error).__name__
     try:
         folder.write_status({**status, "state": state, "reason": reason, "resumable": state != "diverged"})
     except CvrunError as also:
@@ -139,16 +165,28 @@ def _out_of_memory(error: BaseException, plan: Plan) -> OutOfMemoryError:
     return OutOfMemoryError(message, "raise trainer.accumulate, or lower trainer.batch_size or data.size")
 
 
-def _read_plan(folder: RunFolder) -> dict[str, Any] | None:
-    """Give the plan of an earlier start, or None where there was none that committed anything."""
-    if not folder.spec.exists() or not commits(folder.checkpoints, "step"):
+def _read_plan(folder: RunFolder, run_id: str) -> dict[str, Any] | None:
+    """Give the plan of an earlier start, or None where there was none that committed anything.
+
+    Raises:
+        CheckpointError: If the plan is damaged, or is that of another run than run_id.
+    """
+    if not folder.spec.exists():
         return None
+    # A finished run stays finished when its checkpoints are removed to save space.
+    began = bool(commits(folder.checkpoints, "step")) or (folder.read_status() or {}).get("state") == "finished"
     try:
         plan = yaml.safe_load(folder.plan.read_text())
         plan["training"]["precision"], plan["data"]["data_fingerprint"], plan["data"]["split_fingerprint"]
+        there = plan["run_id"]
     except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        if not began:
+            return None
         raise CheckpointError(f"{folder.plan}: damaged ({type(error).__name__})", "rerun=true starts afresh") from error
-    return dict(plan)
+    if there != run_id:
+        message = f"{folder.path}: plan.yaml is that of run {there}, but spec.yaml describes {run_id}"
+        raise CheckpointError(message, "neither can be changed by hand; cvrun train with other values is another run")
+    return dict(plan) if began else None
 
 
 def _check_same_data(folder: RunFolder, earlier: dict[str, Any], plan: Plan) -> None:

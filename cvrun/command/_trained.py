@@ -65,7 +65,7 @@ def load_trained(spec: Spec, checkpoints: Path, which: str, tta: str | None, war
         warn: Takes a line about a damaged checkpoint that is passed over.
 
     Raises:
-        CheckpointError: If there is no intact checkpoint, or it does not fit the model.
+        CheckpointError: If there is no intact checkpoint, or it belongs to another run.
         ConfigError: If tta is not a choice.
     """
     found = checkpoint.newest(checkpoints, "step", warn)
@@ -81,6 +81,9 @@ def load_trained(spec: Spec, checkpoints: Path, which: str, tta: str | None, war
         content = checkpoint.read(path)
         weights = content["model"]
     meta = content["meta"]
+    if meta["run_id"] != spec.id:
+        message = f"{path}: belongs to run {meta['run_id']}, but spec.yaml describes {spec.id}"
+        raise CheckpointError(message, "neither can be changed by hand; cvrun train with other values is another run")
     size, channels, fit = meta["form"]
     form = ImageForm(size, channels, fit)
     device = torch.device(resolve_device(spec.settings.device))

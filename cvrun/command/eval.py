@@ -32,10 +32,11 @@ def run(arguments: list[str]) -> int:
     prepared = prepare(spec, folder, trained.meta["precision"])
     data = prepared.plan.data
     here = {"data_fingerprint": data.data_fingerprint, "split_fingerprint": data.split_fingerprint}
-    check_meta(folder.path.as_posix(), trained.meta, {"classes": list(data.classes), **here})
+    check_meta(folder.path.as_posix(), trained.meta, {**trained.meta, "classes": list(data.classes), **here})
     task = build_task(spec, data.counts["train"], prepared.plan.metrics)
     name = given.split if given.checkpoint == "best" else f"{given.split}-last"
-    plain, augmented = _measure(prepared, trained, task, folder, given.split, name)
+    views = f"-{given.tta}" if given.tta else "-tta"
+    plain, augmented = _measure(prepared, trained, task, folder, given.split, name, views)
     about = {"run": folder.path.as_posix(), "split": given.split, "checkpoint": given.checkpoint, "step": trained.step}
     details = task.details(plain.prediction, trained.classes)
     images = len(plain.prediction.targets)
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measure(
-    prepared: Prepared, trained: Trained, task: Task, folder: RunFolder, split: str, name: str
+    prepared: Prepared, trained: Trained, task: Task, folder: RunFolder, split: str, name: str, views: str
 ) -> tuple[Evaluation, Evaluation | None]:
     """Give the plain evaluation, and the one with test-time augmentation where there is any; save both."""
     rows = prepared.split.parts()[split]
@@ -75,7 +76,7 @@ def _measure(
     batches = evaluation_batches(store, trained.normalize, batch_size, trained.device)
     ids = [prepared.manifest.ids[i] for i in rows.tolist()]
     found = []
-    for suffix, tta in (("", PLAIN), ("-tta", trained.tta)) if trained.tta else (("", PLAIN),):
+    for suffix, tta in (("", PLAIN), (views, trained.tta)) if trained.tta else (("", PLAIN),):
         evaluation = evaluate(trained.model, task, batches(), trained.autocast, tta)
         predictions.save(folder, name + suffix, evaluation, task, ids, trained.classes)
         found.append(evaluation)

@@ -20,7 +20,7 @@ def run(arguments: list[str]) -> int:
         hint = did_you_mean(given.group, groups)
         raise ConfigError(f"{given.group}: unknown group, expected one of {', '.join(groups)}", hint)
     for group in groups if given.group is None else [given.group]:
-        print(group_text(group), end="")
+        print(group_text(group), end="", flush=True)
     return 0
 
 

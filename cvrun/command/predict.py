@@ -42,11 +42,15 @@ def run(arguments: list[str]) -> int:
     paths = image_files(given.paths)
     rows = _rows(paths, spec, trained)
     text = _json(rows, trained.classes) if given.json else _csv(rows, trained.classes)
+    # A file name that is no UTF-8 is written with the bytes that it has.
+    content = text.encode(errors="surrogateescape")
     if output is None:
-        sys.stdout.write(text)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
         return 0
-    write_atomic(output, text.encode())
-    print(f"{output}: {len(paths):,} images, {trained.meta['run_id']} at step {trained.step:,}")
+    write_atomic(output, content)
+    print(f"{output}: {len(paths):,} images, {trained.meta['run_id']} at step {trained.step:,}", flush=True)
     return 0
 
 
@@ -100,14 +104,19 @@ def _rows(paths: Sequence[Path], spec: Spec, trained: Trained) -> Iterator[tuple
 
 def _csv(rows: Iterator[tuple[Path, NDArray[np.float32]]], classes: Sequence[str]) -> str:
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["path", "label", "score", *classes])
+    _write_row(text, ["path", "label", "score", *classes])
     for path, probabilities in rows:
         best = int(probabilities.argmax())
         # str of a numpy float32 is the shortest text that reads back as the same number.
         numbers = [str(value) for value in probabilities]
-        table.writerow([str(path), classes[best], numbers[best], *numbers])
+        _write_row(text, [str(path), classes[best], numbers[best], *numbers])
     return text.getvalue()
+
+
+def _write_row(text: io.StringIO, cells: Sequence[str]) -> None:
+    # csv quotes a line feed by itself, but not a carriage return.
+    unsafe = any("\r" in cell for cell in cells)
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if unsafe else csv.QUOTE_MINIMAL).writerow(cells)
 
 
 def _json(rows: Iterator[tuple[Path, NDArray[np.float32]]], classes: Sequence[str]) -> str:

@@ -16,5 +16,5 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     given = parser.parse_args(arguments)
     found = find_runs(given.folder)
-    print(json.dumps(found, indent=2) if given.json else runs_table(found), end="\n" if given.json else "")
+    print(json.dumps(found, indent=2) if given.json else runs_table(found), end="\n" if given.json else "", flush=True)
     return 0

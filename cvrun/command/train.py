@@ -9,9 +9,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from cvrun.command._output import show
 from cvrun.command._sweep import Job, append, read, sweep_table
 from cvrun.config import HydraJob, run_command
-from cvrun.errors import CvrunError
+from cvrun.errors import CvrunError, DivergedError
 
 
 def run(arguments: list[str]) -> int:
@@ -29,9 +30,9 @@ def run(arguments: list[str]) -> int:
         file.unlink()
     if not jobs:
         return 0
-    if not any(word in ("-m", "--multirun") for word in arguments):
+    if len(jobs) == 1 and not any(word in ("-m", "--multirun") for word in arguments):
         return jobs[0].exit_code
-    print(sweep_table(jobs), end="")
+    show(sweep_table(jobs))
     stopped = [job.exit_code for job in jobs if job.exit_code >= 128]
     if stopped:
         return stopped[0]
@@ -48,10 +49,11 @@ def _job(file: Path, job: HydraJob) -> None:
         try:
             score, state, code = _train(job)
         except CvrunError as error:
-            state, code = f"failed: {error}", error.exit_code
+            word = "diverged" if isinstance(error, DivergedError) else "failed"
+            state, code = f"{word}: {error}", error.exit_code
             _say(str(error))
-        except KeyboardInterrupt:
-            state, code = "interrupted", 130
+        except (KeyboardInterrupt, SystemExit) as error:
+            state, code = "interrupted", 143 if isinstance(error, SystemExit) else 130
             _say("interrupted")
         except Exception as error:
             line = " ".join(f"internal error, {type(error).__name__}: {error}".split())
@@ -67,7 +69,7 @@ def _train(job: HydraJob) -> tuple[float | None, str, int]:
     from cvrun.report.summary import summary
 
     outcome = execute(spec, address(spec), rerun=spec.settings.rerun)
-    print(summary(outcome.folder, outcome.status, outcome.note), end="", flush=True)
+    show(summary(outcome.folder, outcome.status, outcome.note))
     return outcome.status.get("score"), str(outcome.status.get("state")), outcome.exit_code
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cvrun.errors import CvrunError
 from cvrun.logger import Header, Logger, Record
 
 
@@ -44,10 +44,13 @@ class Loggers:
 
     def _each(self, action: Callable[[Logger], None]) -> None:
         for name, logger in list(self.others):
+            # One that failed at the line about another is gone already.
+            if (name, logger) not in self.others:
+                continue
             try:
                 action(logger)
-            except CvrunError:
-                raise
             except Exception as error:
                 self.others.remove((name, logger))
+                with contextlib.suppress(Exception):
+                    logger.close()
                 self.say(f"logger {name} failed and is left out from here on ({type(error).__name__}: {error})")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from cvrun.logger import Header, Record
 
@@ -27,22 +27,26 @@ class ConsoleLogger:
     def __init__(self) -> None:
         """Write to standard error; rich honours NO_COLOR and the terminal's width."""
         self._console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        # rich would redirect standard output and leave the process.
+        self._console.on_broken_pipe = _closed  # type: ignore[method-assign]
         self._progress: Progress | None = None
         self._header: Header | None = None
-        self._best: float | None = None
         self._drawn = self._began = 0.0
 
     def open(self, header: Header) -> None:
         """Show the plan and start the bar."""
         self._header = header
-        table = Table.grid(padding=(0, 2))
+        width = max((len(name) for name, _ in header.lines), default=0) + 2
         for name, text in header.lines:
-            table.add_row(name, text)
-        self._console.print(table, soft_wrap=False)
+            room = max(self._console.width - width, 20)
+            rows = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+            self.say(f"{name:<{width}}" + f"\n{'':<{width}}".join(rows))
         self._began = self._drawn = time.monotonic()
         if self._console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(None), TextColumn("{task.fields[rate]}"))
-            self._progress = Progress(*columns, TimeRemainingColumn(), console=self._console, auto_refresh=False)
+            self._progress = Progress(
+                *columns, TimeRemainingColumn(), console=self._console, auto_refresh=False, transient=True
+            )
             self._progress.add_task("", total=header.total_steps, completed=header.step, rate="")
             self._progress.start()
 
@@ -76,6 +80,10 @@ class ConsoleLogger:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+def _closed() -> None:
+    raise BrokenPipeError("nobody reads standard error")
 
 
 def build(config: Config, folder: Path) -> ConsoleLogger:

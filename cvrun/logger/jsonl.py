@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,9 @@ class Jsonl:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            # Every line was flushed when it was written; what could not be has raised there.
+            with contextlib.suppress(OSError):
+                self._file.close()
 
 
 def build(config: Config, folder: Path) -> Jsonl:

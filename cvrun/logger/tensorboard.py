@@ -26,7 +26,7 @@ class TensorBoard:
     def open(self, header: Header) -> None:
         """Begin an event file that replaces what an earlier process wrote after header.step."""
         # purge_step hides what lies at or after it, and records at header.step itself stay.
-        self._writer = self._class(str(self._folder), purge_step=header.step + 1 if header.step else None)
+        self._writer = self._class(str(self._folder), purge_step=header.step + 1)
 
     def advance(self, step: int) -> None:
         """Do nothing."""
@@ -37,6 +37,8 @@ class TensorBoard:
         for name, value in record.items():
             if isinstance(value, int | float) and "/" in name:
                 self._writer.add_scalar(name, value, step)
+        # A process that is killed would take up to two minutes of records with it.
+        self._writer.flush()
 
     def say(self, text: str) -> None:
         """Do nothing."""

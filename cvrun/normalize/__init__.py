@@ -8,6 +8,7 @@ What is fitted is fitted on the training split alone; its numbers are stored in 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,9 +31,7 @@ class Affine:
 
     def __call__(self, image: Tensor) -> Tensor:
         """Give image (B, C, H, W), uint8 or float32 in [0, 255], normalized as float32."""
-        std = torch.tensor(self.std, dtype=torch.float64)
-        scale = (1.0 / (255.0 * std)).to(image.device, torch.float32)[:, None, None]
-        shift = (-torch.tensor(self.mean, dtype=torch.float64) / std).to(image.device, torch.float32)[:, None, None]
+        scale, shift = _constants(self.mean, self.std, image.device)
         return torch.addcmul(shift, image.to(torch.float32), scale)
 
     def state(self) -> dict[str, Any]:
@@ -68,3 +67,11 @@ def for_channels(mean: Sequence[float], std: Sequence[float], channels: int) -> 
     if channels == len(mean):
         return Affine(tuple(mean), tuple(std))
     return Affine((sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels)
+
+
+@functools.lru_cache(maxsize=16)
+def _constants(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Give factor and summand, float32 (C, 1, 1); kept, since a copy to the device in each step would stall it."""
+    divisor = torch.tensor(std, dtype=torch.float64)[:, None, None]
+    centre = torch.tensor(mean, dtype=torch.float64)[:, None, None]
+    return (1.0 / (255.0 * divisor)).to(device, torch.float32), (-centre / divisor).to(device, torch.float32)

@@ -1,5 +1,4 @@
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -170,18 +169,17 @@ def test_names_in_any_script_are_fine(tmp_path: Path) -> None:
     assert load(touch(tmp_path, *(f"{name}/gr\u00f6\u00dfe \uff11\u30001.png" for name in names))).classes == names
 
 
-def test_five_thousand_files_are_listed_in_no_time(tmp_path: Path) -> None:
+def test_five_thousand_files_are_all_listed(tmp_path: Path) -> None:
     touch(tmp_path, "one.txt")
     for label in range(10):
         (tmp_path / str(label)).mkdir()
         for i in range(500):
             os.link(tmp_path / "one.txt", tmp_path / str(label) / f"{i}.png")
-    begin = time.process_time()
     manifest = load(tmp_path)
-    assert time.process_time() - begin < 0.25
     assert manifest.counts(np.arange(5000)).tolist() == [500] * 10
 
 
+@pytest.mark.slow
 def test_the_cifar_tree(cifar10_folder: Path) -> None:
     manifest = load(cifar10_folder)
     assert len(manifest) == 50_000

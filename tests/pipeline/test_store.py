@@ -174,13 +174,3 @@ def test_an_error_in_progress_stops_at_once(manifest: Manifest, monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         build_store(manifest, np.arange(NUM), 2, stop)
     assert len(decoded) < NUM / 2
-
-
-def test_cifar_images_load_fast(cifar10_folder: Path) -> None:
-    paths = tuple(sorted((cifar10_folder / "cat").glob("*.jpg")))[:1000]
-    ids, labels = tuple(path.name for path in paths), np.zeros(len(paths), np.int64)
-    manifest = Manifest(ids, labels, ("cat",), ImageForm(32, 3, "crop"), paths=paths)
-    begin = time.process_time()
-    build_store(manifest, np.arange(1000), 2, ignore)
-    # 50,000 in 6 s is 0.12 s; three times as much is allowed to a busy machine.
-    assert time.process_time() - begin < 0.36

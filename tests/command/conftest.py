@@ -1,0 +1,149 @@
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cvrun.cli import main
+from cvrun.trainer import loop
+
+QUICK = ("model.width=4", "trainer.epochs=3", "trainer.batch_size=300", "workers=0")
+"""12 steps, 4 an epoch, an evaluation an epoch."""
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def call(capsys, tmp_path, monkeypatch):
+    """Run a command in tmp_path; give its exit code and what it printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    def call(*words) -> Said:
+        capsys.readouterr()
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as error:
+            code = error.code
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return Said(code, out, err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def finished_once(tmp_path_factory) -> Path:
+    """A finished run on the digits; nobody may change it."""
+    root = tmp_path_factory.mktemp("finished")
+    assert main(["train", *QUICK, f"output_root={root}"]) == 0
+    return next(root.glob("run/*"))
+
+
+@pytest.fixture
+def finished(finished_once, tmp_path) -> Path:
+    """A copy of a finished run."""
+    return Path(shutil.copytree(finished_once, tmp_path / "outputs" / "run" / finished_once.name))
+
+
+@pytest.fixture
+def at_step(monkeypatch):
+    """Do something in place of the update that follows `step` updates; None: at no step."""
+    real = loop.update
+
+    def at_step(step, action):
+        def update(run, state, batch):
+            return action(run, state, batch) if state.step == step else real(run, state, batch)
+
+        monkeypatch.setattr(loop, "update", update)
+
+    at_step.real = real
+    return at_step
+
+
+@pytest.fixture
+def interrupted(call, at_step, tmp_path) -> Path:
+    """A run that was stopped by Ctrl-C in the middle of its second epoch, after 6 of 12 steps."""
+
+    def press(run, state, batch):
+        os.kill(os.getpid(), signal.SIGINT)
+        return at_step.real(run, state, batch)
+
+    at_step(5, press)
+    said = call("train", *QUICK)
+    assert said.code == 130
+    at_step(None, None)
+    return next(tmp_path.glob("outputs/run/*"))
+
+
+def files(folder: Path) -> dict[str, tuple[int, str]]:
+    """Every file below a folder, but for locks, with its time and hash: equal means untouched."""
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def records(folder: Path) -> list[dict]:
+    rows = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name != "time"} for row in rows]
+
+
+def status(folder: Path) -> dict:
+    return json.loads((folder / "status.json").read_text())
+
+
+def damage(folder: Path) -> None:
+    """Flip one bit in the middle of a commit."""
+    data = bytearray((folder / "state.pt").read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / "state.pt").write_bytes(bytes(data))
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start python with a program in tmp_path; killed at the end if it still runs."""
+    processes = []
+
+    def start(program: str) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def tools():
+    """The functions of this file, for tests of this folder."""
+    return sys.modules[__name__]
