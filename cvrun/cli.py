@@ -98,10 +98,6 @@ def _call(name: str, rest: list[str]) -> int:
         line = " ".join(f"{error}".split())
         _say(f"cvrun {name}: internal error, {type(error).__name__}: {line}; CVRUN_TRACEBACK=1 shows where")
         code = 1
-    if os.environ.get("CVRUN_TRACEBACK") == "1":
-        import traceback
-
-        traceback.print_exc()
     return code
 
 
@@ -128,4 +124,9 @@ def _print(text: str) -> int:
 
 
 def _say(line: str) -> None:
+    """Say why the command ends; with CVRUN_TRACEBACK=1 also where the error that is being handled came from."""
     sys.stderr.write(f"{line}\n")
+    if os.environ.get("CVRUN_TRACEBACK") == "1":
+        import traceback
+
+        traceback.print_exc()

@@ -67,7 +67,7 @@ COMMAND_LINE = [
     (["monitor.metric=test/accuracy"], ["monitor.metric=test/accuracy: expected", "test split may not choose"]),
     (["logger=[console,cvs]"], ["logger=cvs: expected one of console, csv", "did you mean 'csv'?"]),
     (["exp=digits"], ["exp: ", "write +exp=NAME"]),
-    (["+exp=digts"], ["exp=digts: expected one of digits", "did you mean 'digits'?"]),
+    (["+exp=digts"], ["exp=digts: expected one of", "did you mean 'digits'?"]),
     (["+exp=null"], ["+exp=null: expected GROUP=NAME"]),
     (["+model._target_=os.system"], ["model._target_: unknown key"]),
     (["--config-dir", "nowhere", "seed=1"], ["nowhere' not found"]),
@@ -299,14 +299,27 @@ def test_shell_completes_commands_and_overrides():
     assert complete("cvrun eval optimizer=adam") == []
 
 
-def test_hydras_own_flags(capsys):
-    assert main(["train", "--help"]) == 0
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["train", "--help"], ["cvrun train is powered by Hydra", "optimizer: adagrad, adam, adamw"]),
+        (["check", "--hydra-help"], ["--multirun"]),
+    ],
+)
+def test_hydras_own_flags(words, parts, capsys):
+    try:
+        code = main(words)
+    except SystemExit as done:
+        code = done.code
+    assert code == 0
     text = capsys.readouterr().out
-    assert text.startswith("cvrun train is powered by Hydra") and "optimizer: adagrad, adam, adamw" in text
-    assert main(["check", "--info", "defaults"]) == 0
-    assert "Defaults List" in capsys.readouterr().out
-    assert main(["check", "--hydra-help"]) == 0
-    assert "--multirun" in capsys.readouterr().out
+    assert [part for part in parts if part not in text] == []
+
+
+def test_hydras_info():
+    done = run("check", "--info", "defaults")
+    assert done.returncode == 0
+    assert "Defaults List" in done.stdout and "scheduler/cosine" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
-import multiprocessing
+import json
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -29,24 +31,32 @@ def test_world_size_that_is_no_number(text, monkeypatch):
         dist.launched_world_size()
 
 
-def member(rank: int, store: str, answers) -> None:
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
-    values = torch.tensor([1.0 + rank, 10.0])
-    total = dist.sum_over_ranks(values)
-    answers.put((dist.rank(), dist.world_size(), total.tolist(), values.tolist()))
-    torch.distributed.destroy_process_group()
+MEMBER = """
+import json, sys, torch
+from cvrun import dist
+rank, store = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+values = torch.tensor([1.0 + rank, 10.0])
+total = dist.sum_over_ranks(values)
+print(json.dumps([dist.rank(), dist.world_size(), total.tolist(), values.tolist()]))
+torch.distributed.destroy_process_group()
+"""
 
 
 @pytest.mark.slow
 def test_two_processes_have_the_same_sum(tmp_path):
-    context = multiprocessing.get_context("fork")
-    answers = context.Queue()
-    children = [context.Process(target=member, args=(rank, str(tmp_path / "store"), answers)) for rank in range(2)]
-    for child in children:
-        child.start()
-    found = sorted(answers.get(timeout=60) for _ in children)
-    for child in children:
-        child.join(timeout=60)
-    assert [child.exitcode for child in children] == [0, 0]
-    assert found == [(0, 2, [3.0, 20.0], [1.0, 10.0]), (1, 2, [3.0, 20.0], [2.0, 10.0])]
+    variables = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", MEMBER, str(rank), tmp_path / "store"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=variables,
+        )
+        for rank in range(2)
+    ]
+    said = [child.communicate(timeout=120) for child in children]
+    assert [child.returncode for child in children] == [0, 0], said
+    assert json.loads(said[0][0]) == [0, 2, [3.0, 20.0], [1.0, 10.0]]
+    assert json.loads(said[1][0]) == [1, 2, [3.0, 20.0], [2.0, 10.0]]

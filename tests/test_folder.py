@@ -64,6 +64,16 @@ def test_full_disk_keeps_the_old_file_and_names_the_sizes(tmp_path, monkeypatch,
     assert [entry.name for entry in tmp_path.iterdir()] == ["status.json"]
 
 
+def test_interrupted_write_leaves_no_part(tmp_path, monkeypatch):
+    def interrupted(handle):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(tmp_path / "status.json", b"new")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_storage_error_below_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "outputs").write_text("")
     with pytest.raises(StorageError, match="outputs/run/status.json: cannot be written"):

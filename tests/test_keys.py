@@ -50,7 +50,7 @@ def test_missing_choice_lists_what_was_found():
 
 def test_missing_choice_falls_back_on_the_packaged_files():
     assert "expected one of console, csv, jsonl" in str(keys.missing_choice("logger/cvs.yaml", ()))
-    assert str(keys.missing_choice("foo.yaml", ())) == "foo: no such configuration"
+    assert str(keys.missing_choice("foo", ())) == "foo: no such configuration"
 
 
 def test_known_keys_follow_the_choice():

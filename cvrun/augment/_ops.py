@@ -82,19 +82,20 @@ def hue(x: Tensor, shift: Tensor) -> Tensor:
     """
     if x.shape[1] != 3:
         return x
-    red, green, blue = x[:, 0:1], x[:, 1:2], x[:, 2:3]
-    largest = x.amax(dim=1, keepdim=True)
-    spread = largest - x.amin(dim=1, keepdim=True)
+    pixels = x.permute(0, 2, 3, 1)
+    red, green, blue = pixels[..., 0:1], pixels[..., 1:2], pixels[..., 2:3]
+    largest = pixels.amax(dim=-1, keepdim=True)
+    spread = largest - pixels.amin(dim=-1, keepdim=True)
     divisor = torch.where(spread == 0, 1.0, spread)
     angle = torch.where(
         largest == red,
         (green - blue) / divisor,
         torch.where(largest == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
     )
-    offset = torch.tensor([5.0, 3.0, 1.0], device=x.device)[:, None, None]
-    k = torch.remainder(offset + (angle + 6 * _wide(shift)), 6)
+    offset = torch.tensor([5.0, 3.0, 1.0], device=x.device)
+    k = torch.remainder(angle + 6 * _wide(shift) + offset, 6)
     share: Tensor = torch.minimum(k, 4 - k).clamp_(0, 1)
-    return largest - spread * share
+    return (largest - spread * share).permute(0, 3, 1, 2)
 
 
 def grey(x: Tensor) -> Tensor:

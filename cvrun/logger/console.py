@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 import time
 from dataclasses import dataclass
@@ -37,10 +38,11 @@ class ConsoleLogger:
         """Show the plan and start the bar."""
         self._header = header
         width = max((len(name) for name, _ in header.lines), default=0) + 2
+        folded = self._console.is_terminal or "COLUMNS" in os.environ
         for name, text in header.lines:
-            room = max(self._console.width - width, 20)
+            room = max(self._console.width - width, 20) if folded else max(len(text), 1)
             rows = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
-            self.say(f"{name:<{width}}" + f"\n{'':<{width}}".join(rows))
+            self.say((f"{name:<{width}}" + f"\n{'':<{width}}".join(rows)).rstrip())
         self._began = self._drawn = time.monotonic()
         if self._console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(None), TextColumn("{task.fields[rate]}"))

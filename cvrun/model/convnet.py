@@ -1,9 +1,9 @@
 """Small residual network of our own for small images (about 8 to 64 pixels), fast on a CPU.
 
 A 3x3 stem, pooled to half the resolution or not, then stages of residual blocks; each stage after the first doubles
-the channels and halves the resolution.
-Blocks are those of He et al. 2016 ("Deep Residual Learning for Image Recognition", section 3.3) with two 3x3
-convolutions, BatchNorm and ReLU. Global average pooling makes the network independent of the image's size.
+the channels and halves the resolution. The blocks are those of He et al. 2016 ("Deep Residual Learning for Image
+Recognition", section 3.3) with two 3x3 convolutions, BatchNorm and ReLU. Global average pooling makes the network
+independent of the image's size.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Config:
     Attributes:
         width: Channels of the first stage; each further stage has twice as many.
         blocks: Residual blocks of each stage.
-        stem_pool: Whether the stem halves the resolution, which makes the network three to four times as fast; for
+        stem_pool: Whether the stem halves the resolution, which makes the network about three times as fast; for
             images of 32 pixels and more.
         drop_rate: Probability with which a pooled feature is set to zero in training.
     """

@@ -60,6 +60,12 @@ def test_window_keeps_the_memory_format():
     assert torch.equal(got, images)
 
 
+@pytest.mark.parametrize("operation", [_ops.brightness, _ops.contrast, _ops.saturation, _ops.hue])
+def test_colour_keeps_the_memory_format(operation):
+    got = operation(pictures(4, 3, torch.float32), torch.full((4,), 0.4))
+    assert got.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_reflection_goes_on_beyond_one_image():
     # numpy.pad([0, 1, 2], 5, "reflect") = 1 0 1 2 1 | 0 1 2 | 1 0 1 2 1
     row = torch.tensor([[[[0, 1, 2]]]], dtype=torch.uint8)

@@ -44,7 +44,7 @@ def test_its_metrics_are_those_of_scikit_learn(call, finished):
     labels = probabilities.argmax(axis=1)
     assert len(targets) == document["images"] == 180
     assert document["metrics"]["accuracy"] == pytest.approx(accuracy_score(targets, labels))
-    assert document["metrics"]["loss"] == pytest.approx(log_loss(targets, probabilities.astype(float)), rel=1e-4)
+    assert document["metrics"]["loss"] == pytest.approx(log_loss(targets, probabilities), rel=1e-5)
     recall = recall_score(targets, labels, average=None)
     assert [row["recall"] for row in document["per_class"]] == pytest.approx(list(recall))
     assert np.trace(document["confusion_matrix"]) == (labels == targets).sum()

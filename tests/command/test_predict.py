@@ -111,9 +111,7 @@ def test_json_and_standard_output(call, trained, image_folder):
     table = call("predict", trained, image_folder / "cat")
     assert table.out.splitlines()[0] == "path,label,score,cat,dog,owl"
     assert len(table.out.splitlines()) == 21
-    assert [row["score"] for row in document] == [
-        float(row["score"]) for row in csv.DictReader(table.out.splitlines())
-    ]
+    assert [row["score"] for row in document] == [float(row["score"]) for row in csv.DictReader(table.out.splitlines())]
 
 
 def test_test_time_augmentation_and_the_last_weights(call, trained, image_folder):
@@ -131,7 +129,9 @@ def test_a_path_that_is_no_utf8_keeps_its_bytes(call, trained, image_folder, tmp
     assert b"caf\xe9.png" in (tmp_path / "p.csv").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["a,b", 'say "cat"', "two\nlines", "=cmd|' /C calc'!A0", "car\rriage", " space", "", "ü"])
+@pytest.mark.parametrize(
+    "name", ["a,b", 'say "cat"', "two\nlines", "=cmd|' /C calc'!A0", "car\rriage", " space", "", "ü"]
+)
 def test_any_class_name_and_path_survives(tmp_path, name):
     probabilities = np.array([0.1, 0.9], dtype=np.float32)
     path = tmp_path / "p.csv"

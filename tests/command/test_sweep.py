@@ -119,7 +119,10 @@ def test_the_mode_can_be_asked_for_by_its_key(call):
 def test_jobs_survive_the_file_between_processes(tmp_path):
     path = tmp_path / "jobs"
     path.touch()
-    jobs = [Job(1, ("seed=1", "a=b"), None, 2.5, "failed: no\nreally", 3), Job(0, ("seed=0", "a=b"), 0.5, 1.0, "finished", 0)]
+    jobs = [
+        Job(1, ("seed=1", "a=b"), None, 2.5, "failed: no\nreally", 3),
+        Job(0, ("seed=0", "a=b"), 0.5, 1.0, "finished", 0),
+    ]
     for job in jobs:
         append(path, job)
     assert read(path) == [jobs[1], jobs[0]]
@@ -143,4 +146,3 @@ def test_a_long_reason_is_folded(monkeypatch, columns):
     text = sweep_table(jobs)
     assert max(map(len, text.splitlines())) <= columns
     assert text.count("why") == 120
-

@@ -1,0 +1,38 @@
+"""cvrun check: the plan without the work."""
+
+QUICK = ("model.width=4", "trainer.epochs=3", "trainer.batch_size=300")
+
+
+def test_it_prints_the_numbers_and_starts_nothing(call, tmp_path):
+    said = call("check", *QUICK)
+    assert said.code == 0
+    assert said.err == ""
+    # 1,797 digits less a tenth each for validation and test; 1,437 // 300 = 4.
+    assert "1,437 train, 180 val, 180 test" in said.out
+    assert "3 epochs of 4 = 12 steps, 237 images left out of each" in said.out
+    assert not (tmp_path / "outputs").exists()
+    rows = [line.split() for line in said.out.splitlines()]
+    counts = [[int(n) for n in row[1:]] for row in rows if row and row[0] in map(str, range(10)) and len(row) == 4]
+    assert [sum(column) for column in zip(*counts, strict=True)] == [1437, 180, 180]
+    assert all(line == line.rstrip() for line in said.out.splitlines())
+
+
+def test_it_says_that_a_run_exists(call, finished):
+    assert "this run exists: finished at step 12" in call("check", *QUICK).out
+
+
+def test_its_lines_are_those_that_training_shows(call):
+    shown = call("check", *QUICK, "trainer.epochs=1").out.split("\n\n")[0]
+    assert call("train", *QUICK, "trainer.epochs=1").err.startswith(f"{shown}\n")
+
+
+def test_errors_have_the_code_of_the_error(call):
+    assert call("check", "optimizer.lr=-1").code == 2
+    assert call("check", "data=folder", "data.root=/nowhere").code == 3
+
+
+def test_a_sweep_prints_every_plan(call):
+    said = call("check", "-m", *QUICK, "optimizer.lr=0.1,-1,0.2")
+    assert said.code == 2
+    assert said.out.count("machine") == 2
+    assert "expected lr > 0" in said.err

@@ -1,0 +1,72 @@
+"""What a finished run prints."""
+
+import json
+
+import pytest
+
+from cvrun.report.summary import class_table, metric_table, number, read_details, summary
+
+STATUS = {
+    "state": "finished",
+    "reason": "all 1,200 steps are done",
+    "monitor": "val/accuracy",
+    "score": 0.98765,
+    "best_step": 1100,
+    "epochs": 12.0,
+    "seconds": 34.56,
+    "metrics": {"val/accuracy": 0.98765, "val/loss": None},
+}
+ROWS = [{"class": "cat", "support": 1234, "precision": 0.5, "recall": None, "f1": float("nan")}]
+
+
+def test_the_lines_in_order(tmp_path):
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions" / "val.json").write_text(json.dumps({"per_class": ROWS[:1]}))
+    assert summary(tmp_path, STATUS, "a note").splitlines() == [
+        f"{tmp_path}: finished (all 1,200 steps are done); a note",
+        "best val/accuracy 0.9877 at step 1,100; 12.0 epochs in 34.6 s",
+        "",
+        "metric         value",
+        "────────────────────",
+        "val/accuracy  0.9877",
+        "val/loss           -",
+        "",
+        "class  images  precision  recall  f1",
+        "────────────────────────────────────",
+        "cat     1,234     0.5000       -   -",
+    ]
+
+
+def test_without_a_score_there_is_one_line(tmp_path):
+    text = summary(tmp_path, {"state": "interrupted", "reason": "stopped by a signal", "score": None})
+    assert text == f"{tmp_path}: interrupted (stopped by a signal)\n"
+
+
+def test_test_time_augmentation_is_a_column():
+    text = metric_table({"val/accuracy": 0.5, "val/loss": 1.0, "val/tta/accuracy": 0.75, "val/tta/loss": None})
+    assert [line.split() for line in text.splitlines()] == [
+        ["metric", "value", "with", "tta"],
+        ["─" * len(text.splitlines()[1])],
+        ["val/accuracy", "0.5000", "0.7500"],
+        ["val/loss", "1.0000", "-"],
+    ]
+
+
+def test_too_many_classes_are_left_to_the_files():
+    row = {"support": 1, "precision": 1.0, "recall": 1.0, "f1": 1.0}
+    assert len(class_table([{"class": i, **row} for i in range(25)]).splitlines()) == 28
+    assert class_table([{"class": i, **row} for i in range(26)]) == ""
+    assert class_table([]) == ""
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{"])
+def test_details_that_cannot_be_read_are_nothing(tmp_path, content):
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions" / "val.json").write_text(content)
+    assert read_details(tmp_path, "val") == {}
+    assert read_details(tmp_path, "test") == {}
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "-"), (float("nan"), "-"), (0.12345, "0.1235"), (1.0, "1.0000")])
+def test_numbers_have_four_digits(value, text):
+    assert number(value) == text

@@ -1,0 +1,148 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cvrun import __version__, cli
+from cvrun.errors import DataError
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Makes `cvrun options` do something else."""
+    from cvrun.command import options
+
+    def use(action):
+        monkeypatch.setattr(options, "run", action)
+
+    return use
+
+
+def raising(error):
+    def action(arguments):
+        raise error
+
+    return action
+
+
+def test_no_command_prints_the_usage_to_standard_error(capsys):
+    assert cli.main([]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("usage: cvrun COMMAND")
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "help"])
+def test_help_lists_every_command_with_its_line(word, capsys):
+    assert cli.main([word]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    for name, line in cli.commands().items():
+        assert f"  {name:<9} {line}\n" in said.out
+        assert line
+
+
+def test_commands_are_the_modules_of_the_folder():
+    assert {"train", "check", "resume", "eval", "predict", "runs", "options"} <= set(cli.commands())
+    assert not [name for name in cli.commands() if name.startswith("_")]
+
+
+@pytest.mark.parametrize("word", ["--version", "-V"])
+def test_version(word, capsys):
+    assert cli.main([word]) == 0
+    assert capsys.readouterr().out == f"cvrun {__version__}\n"
+
+
+@pytest.mark.parametrize(("word", "nearest"), [("trian", "train"), ("evaluate", "eval"), ("zzz", None), ("", None)])
+def test_unknown_command_names_the_nearest(word, nearest, capsys):
+    assert cli.main([word]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1
+    assert said.err.startswith(f"cvrun: {word}: unknown command, expected one of check, ")
+    assert ("did you mean" in said.err) == (nearest is not None)
+    assert nearest is None or said.err.endswith(f"; did you mean '{nearest}'?\n")
+
+
+@pytest.mark.parametrize("word", ["_execute", "__init__", "../cli", "train.py"])
+def test_what_is_shared_is_no_command(word, capsys):
+    assert cli.main([word]) == 2
+    assert "unknown command" in capsys.readouterr().err
+
+
+def test_arguments_and_exit_code_pass_through(command):
+    command(lambda arguments: len(arguments))
+    assert cli.main(["options", "a", "--b", "c"]) == 3
+
+
+def test_words_of_the_process_are_the_default(command, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["cvrun", "options", "a"])
+    command(lambda arguments: 5 if arguments == ["a"] else 1)
+    assert cli.main() == 5
+
+
+def test_error_for_the_user_is_one_line_with_its_code(command, capsys):
+    command(raising(DataError("a.png: broken", "look at it")))
+    assert cli.main(["options"]) == 3
+    assert capsys.readouterr().err == "cvrun options: a.png: broken; look at it\n"
+
+
+def test_internal_error_is_one_line(command, capsys):
+    command(raising(KeyError("a\nb")))
+    assert cli.main(["options"]) == 1
+    assert capsys.readouterr().err == (
+        "cvrun options: internal error, KeyError: 'a\\nb'; CVRUN_TRACEBACK=1 shows where\n"
+    )
+
+
+def test_interrupt_has_the_code_of_the_signal(command, capsys):
+    command(raising(KeyboardInterrupt()))
+    assert cli.main(["options"]) == 130
+    assert capsys.readouterr().err == "cvrun options: interrupted\n"
+
+
+@pytest.mark.parametrize("error", [DataError("broken"), RuntimeError("broken")])
+def test_traceback_on_demand(error, command, capsys, monkeypatch):
+    command(raising(error))
+    monkeypatch.setenv("CVRUN_TRACEBACK", "0")
+    cli.main(["options"])
+    assert "Traceback" not in capsys.readouterr().err
+    monkeypatch.setenv("CVRUN_TRACEBACK", "1")
+    assert cli.main(["options"]) == getattr(error, "exit_code", 1)
+    said = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in said and "in action" in said
+
+
+def started(words, **settings) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-m", "cvrun", *words], stderr=subprocess.PIPE, text=True, **settings)
+
+
+@pytest.mark.parametrize("words", [["options"], ["--help"], ["eval", "--help"], ["train", "--cfg", "job"]])
+def test_reader_that_goes_away_is_no_error(words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    child = started(words, stdout=writing)
+    os.close(writing)
+    _, said = child.communicate(timeout=60)
+    assert (child.returncode, said) == (0, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [["options"], ["--help"]])
+def test_output_that_cannot_be_written_is_one_line(words):
+    with open("/dev/full", "w") as full:
+        child = started(words, stdout=full)
+        _, said = child.communicate(timeout=60)
+    assert child.returncode == 7
+    assert said == "cvrun: the output cannot be written (No space left on device)\n"
+
+
+def test_completion_of_a_command_that_takes_no_overrides_is_empty(monkeypatch, capsys):
+    monkeypatch.setenv("COMP_LINE", "cvrun runs out")
+    assert cli.main(["-sc", "query=bash"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_completion_of_the_command(monkeypatch, capsys):
+    monkeypatch.setenv("COMP_LINE", "cvrun tr")
+    assert cli.main(["-sc", "query=bash"]) == 0
+    assert capsys.readouterr().out.split() == list(cli.commands())
