@@ -139,13 +139,14 @@ def autocast(precision: str, device: torch.device) -> Callable[[], AbstractConte
     return functools.partial(torch.autocast, device.type, dtype=dtypes[precision])
 
 
-def header(plan: Plan, step: int) -> Header:
+def header(plan: Plan, step: int, evaluated: int) -> Header:
     """Give what loggers show before the first step."""
     training = plan.training
     return Header(
         title=plan.folder.path.as_posix(),
         lines=tuple(plan.lines()),
         step=step,
+        evaluated=evaluated,
         total_steps=training.total_steps,
         steps_per_epoch=training.steps_per_epoch,
         batch_size=training.batch_size,

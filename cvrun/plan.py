@@ -14,7 +14,7 @@ from cvrun.data import ImageForm
 from cvrun.folder import RunFolder, finite
 from cvrun.metric import Metric
 from cvrun.model import Shape
-from cvrun.spec import Spec
+from cvrun.spec import Choice, Spec
 from cvrun.trainer import TrainingPlan
 
 
@@ -103,21 +103,29 @@ class Plan:
         epochs = training.total_steps // training.steps_per_epoch
         parts = f" in {training.accumulate} parts" if training.accumulate > 1 else ""
         rest = sizes["train"] - training.steps_per_epoch * training.batch_size
-        left = f", {rest} images left out of each" if rest else ""
-        optimizer, scheduler = self.spec.parts["optimizer"], self.spec.parts["scheduler"]
+        left = f"; each leaves out {_count(rest, 'image')}" if rest else ""
         warmup = f" after {training.warmup_steps:,} steps of warmup" if training.warmup_steps else ""
-        options = {group: choice.option for group, choice in self.spec.parts.items()}
-        extras = [f"{g} {options[g]}" for g in ("normalize", "sampler", "augment", "loss", "early_stopping", "tta")]
+        names = {group: _name(choice) for group, choice in self.spec.parts.items()}
+        extras = [f"{g} {names[g]}" for g in ("normalize", "sampler", "augment", "loss", "early_stopping", "tta")]
         return [
             ("run", self.folder.path.as_posix()),
             ("changes", " ".join(self.spec.changes) or "none"),
-            ("data", f"{options['data']}: {len(data.classes)} classes, {form} pixels{groups}"),
-            ("split", f"{options['split']}: {images}"),
-            ("model", f"{options['model']}: {self.num_parameters:,} parameters"),
+            ("data", f"{names['data']}: {len(data.classes)} classes, {form} pixels{groups}"),
+            ("split", f"{names['split']}: {images}"),
+            ("model", f"{names['model']}: {self.num_parameters:,} parameters"),
             ("with", ", ".join(extras)),
-            ("steps", f"{epochs} epochs of {training.steps_per_epoch:,} = {training.total_steps:,} steps{left}"),
+            ("steps", f"{training.total_steps:,}: {_count(epochs, 'epoch')} of {training.steps_per_epoch:,}{left}"),
             ("batch", f"{training.batch_size:,} images{parts}"),
-            ("rate", f"{optimizer.option}, lr {training.lr:g}, {scheduler.option}{warmup}"),
-            ("monitor", f"{training.monitor} ({training.mode}), evaluated every {training.eval_every:,} steps"),
-            ("machine", f"{self.device}, {self.threads} threads, {training.precision}, seed {training.seed}"),
+            ("rate", f"{names['optimizer']}, lr {training.lr:g}, {names['scheduler']}{warmup}"),
+            ("monitor", f"{training.monitor} ({training.mode}), evaluated every {_count(training.eval_every, 'step')}"),
+            ("machine", f"{self.device}, {_count(self.threads, 'thread')}, {training.precision}, seed {training.seed}"),
         ]
+
+
+def _name(choice: Choice) -> str:
+    """Give an option's name, with the name that it was given as a key, such as "timm resnet18"."""
+    return " ".join(part for part in (choice.option, str(getattr(choice.config, "name", ""))) if part)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -96,7 +96,7 @@ def test_meta_says_what_a_checkpoint_belongs_to(built):
 def test_records_are_written_whatever_the_loggers(built, tmp_path):
     _, _, prepared = built("logger=csv")
     recorder = build.build_loggers(prepared.plan, [])
-    recorder.open(build.header(prepared.plan, 0))
+    recorder.open(build.header(prepared.plan, 0, 0))
     recorder.write({"step": 1, "epoch": 0.25, "time": "now", "val/accuracy": 0.5})
     recorder.close()
     lines = prepared.plan.folder.records.read_text().splitlines()
@@ -105,7 +105,7 @@ def test_records_are_written_whatever_the_loggers(built, tmp_path):
 
 def test_header_is_the_plan(built):
     plan = built()[2].plan
-    header = build.header(plan, 3)
+    header = build.header(plan, 3, 3)
     assert (header.step, header.total_steps, header.steps_per_epoch, header.batch_size) == (3, 8, 4, 300)
     assert header.monitor == "val/accuracy" and dict(header.lines)["batch"] == "300 images"
 

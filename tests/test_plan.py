@@ -32,8 +32,8 @@ def test_text_holds_every_number_as_plain_values(plan):
     assert found["training"] == training
     assert found["data"]["classes"] == [str(digit) for digit in range(10)]
     assert {part: sum(counts) for part, counts in found["data"]["counts"].items()} == {
-        "train": 1437,
-        "val": 180,
+        "train": 1258,
+        "val": 359,
         "test": 180,
     }
     assert found["data"]["form"] == {"size": 8, "channels": 1, "fit": "stretch"}
@@ -46,9 +46,9 @@ def test_lines_for_a_person(plan):
     lines = dict(plan.lines())
     assert lines["run"] == f"outputs/digits/{plan.run_id}"
     assert "trainer.batch_size=300" in lines["changes"] and "exp" not in lines["changes"]
-    assert lines["split"] == "holdout: 1,437 train, 180 val, 180 test"
-    # 1437 = 4 * 300 + 237
-    assert lines["steps"] == "5 epochs of 4 = 20 steps, 237 images left out of each"
+    assert lines["split"] == "holdout: 1,258 train, 359 val, 180 test"
+    # 1258 = 4 * 300 + 58
+    assert lines["steps"] == "20: 5 epochs of 4; each leaves out 58 images"
     assert lines["batch"] == "300 images in 2 parts"
     assert lines["rate"] == "adamw, lr 0.003, cosine after 3 steps of warmup"
     assert lines["monitor"] == "val/accuracy (max), evaluated every 4 steps"
@@ -56,10 +56,10 @@ def test_lines_for_a_person(plan):
 
 
 def test_nothing_is_said_about_nothing(plan):
-    training = dataclasses.replace(plan.training, batch_size=479, steps_per_epoch=3, warmup_steps=0, accumulate=1)
+    training = dataclasses.replace(plan.training, batch_size=629, steps_per_epoch=2, warmup_steps=0, accumulate=1)
     spec = dataclasses.replace(plan.spec, overrides=("+exp=digits",))
     lines = dict(dataclasses.replace(plan, training=training, spec=spec).lines())
-    assert "left out" not in lines["steps"] and "warmup" not in lines["rate"] and "parts" not in lines["batch"]
+    assert "leaves out" not in lines["steps"] and "warmup" not in lines["rate"] and "parts" not in lines["batch"]
     assert lines["changes"] == "none"
 
 

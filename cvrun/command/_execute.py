@@ -96,7 +96,7 @@ def _work(prepared: Prepared, recorder: Loggers, seconds_before: float) -> Outco
     try:
         run, state = build_run(prepared, recorder, stop, lambda: seconds_before + time.monotonic() - began)
         restored = restore(run, state)
-        recorder.open(header(prepared.plan, state.step))
+        recorder.open(header(prepared.plan, state.step, state.evaluated))
         if restored:
             recorder.say(f"going on from step {state.step:,}")
         write_status(run, state, "running", "training")

@@ -14,7 +14,7 @@ def existing(path: Path) -> RunFolder:
     Raises:
         ConfigError: If there is no run.
     """
-    folder = RunFolder(path.resolve())
+    folder = RunFolder(path)
     if folder.spec.is_file():
         return folder
     if path.is_dir():

@@ -24,8 +24,6 @@ from cvrun.trainer import checkpoint
 from cvrun.tta import TTA
 from cvrun.typed import to_dataclass
 
-WHICH = ("best", "last")
-
 
 @dataclass(frozen=True)
 class Trained:

@@ -22,6 +22,7 @@ class Header:
         title: The run's folder.
         lines: Pairs of a name and a text that describe the plan.
         step: The step at which this process starts; > 0 after a resume.
+        evaluated: The step of the last evaluation that counts; the record of a later one is written anew.
         total_steps: Optimizer steps of the whole run.
         steps_per_epoch: Optimizer steps an epoch.
         batch_size: Images a step.
@@ -31,6 +32,7 @@ class Header:
     title: str
     lines: tuple[tuple[str, str], ...]
     step: int
+    evaluated: int
     total_steps: int
     steps_per_epoch: int
     batch_size: int

@@ -26,8 +26,8 @@ class Jsonl:
         self._file: IO[str] | None = None
 
     def open(self, header: Header) -> None:
-        """Drop what lies beyond the step at which this process starts, and a torn last line; then append."""
-        kept = [line for line in _lines(self._path) if _belongs(line, header.step)]
+        """Drop records of what this process does anew, and a torn last line; then append."""
+        kept = [line for line in _lines(self._path) if _belongs(line, header)]
         write_atomic(self._path, "".join(f"{line}\n" for line in kept).encode())
         with storage_errors(self._path):
             self._file = self._path.open("a")
@@ -62,10 +62,12 @@ def _lines(path: Path) -> list[str]:
     return path.read_text().split("\n") if path.exists() else []
 
 
-def _belongs(line: str, step: int) -> bool:
-    """Whether a line is a whole record at or before step; the last record of a finished run is written anew."""
+def _belongs(line: str, header: Header) -> bool:
+    """Whether a line is a whole record that counts; the last record of a finished run is written anew."""
     try:
         record = json.loads(line)
-        return bool(record["step"] <= step) and "best/step" not in record
+        is_evaluation = any(name.startswith("val/") for name in record)
+        last = header.evaluated if is_evaluation else header.step
+        return bool(record["step"] <= last) and "best/step" not in record
     except (ValueError, KeyError, TypeError):
         return False

@@ -15,8 +15,14 @@ from cvrun.cli import main
 GOLDEN = Path(__file__).with_name("digits.json")
 COMMAND = [
     "train",
-    "+exp=digits",
+    "data=digits",
     "logger=jsonl",
+    "augment=basic",
+    "augment.hflip=0",
+    "augment.crop_padding=1",
+    "optimizer=adamw",
+    "optimizer.lr=0.003",
+    "trainer.batch_size=64",
     "model.width=8",
     "trainer.epochs=3",
     "trainer.log_every=11st",

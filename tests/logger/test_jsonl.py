@@ -53,6 +53,16 @@ def test_what_lies_beyond_the_start_is_dropped(tmp_path, header):
     assert written(tmp_path) == [line(2), line(4)]
 
 
+def test_an_evaluation_that_was_recorded_but_not_committed_is_written_anew(tmp_path, header):
+    # The run stopped within the evaluation of step 8, went on, recorded it, and was killed before the commit.
+    rows = [line(4, **{"val/accuracy": 0.5}), line(7), line(8, **{"val/accuracy": 0.6})]
+    (tmp_path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    logger = build(Config(), tmp_path)
+    logger.open(header(8, evaluated=4))
+    logger.close()
+    assert written(tmp_path) == rows[:2]
+
+
 def test_the_last_record_of_a_finished_run_comes_only_once(tmp_path, header):
     rows = [line(12, **{"val/accuracy": 0.5}), line(12, **{"best/step": 8})]
     (tmp_path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

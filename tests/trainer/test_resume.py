@@ -58,7 +58,7 @@ def go(root, stop, overrides=()) -> dict:
     recorder = build_loggers(prepared.plan, [])
     run, state = build_run(prepared, recorder, stop, lambda: 0.0)
     restore(run, state)
-    recorder.open(header(prepared.plan, state.step))
+    recorder.open(header(prepared.plan, state.step, state.evaluated))
     stop.state = state
     try:
         train(run, state)

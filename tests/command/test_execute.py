@@ -1,0 +1,93 @@
+"""How a run ends: every way is in its status. Stories with processes are in test_train.py and test_signals.py."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from cvrun import config
+from cvrun.command import _execute
+from cvrun.errors import CheckpointError, DataError, OutOfMemoryError, StorageError
+from cvrun.prepare import address
+
+
+@pytest.fixture
+def spec(tmp_path):
+    words = ["model.width=4", "trainer.epochs=1", "trainer.batch_size=300", "logger=[]", f"output_root={tmp_path}"]
+    return config.compose(words)
+
+
+def test_a_run_that_is_done_is_not_done_again(spec, monkeypatch):
+    first = _execute.execute(spec, address(spec), rerun=False)
+    assert (first.exit_code, first.status["state"], first.note) == (0, "finished", "")
+    monkeypatch.setattr(_execute, "_work", lambda *arguments: pytest.fail("it was trained again"))
+    second = _execute.execute(spec, address(spec), rerun=False)
+    assert second.status == first.status
+    assert "rerun=true" in second.note
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+def test_running_out_of_memory_has_its_own_code_and_a_hint(spec, monkeypatch, error):
+    def train(run, state):
+        raise error
+
+    monkeypatch.setattr(_execute, "train", train)
+    with pytest.raises(
+        OutOfMemoryError, match="trainer.batch_size=300, images of 8 pixels.*trainer.accumulate"
+    ) as caught:
+        _execute.execute(spec, address(spec), rerun=False)
+    assert caught.value.exit_code == 6
+    assert address(spec).read_status()["state"] == "failed"
+
+
+def test_any_error_is_in_the_status_with_the_step_of_the_last_commit(spec, monkeypatch):
+    real = _execute.finish
+
+    def finish(run, state):
+        raise StorageError("somewhere: cannot be written")
+
+    monkeypatch.setattr(_execute, "finish", finish)
+    with pytest.raises(StorageError):
+        _execute.execute(spec, address(spec), rerun=False)
+    status = address(spec).read_status()
+    assert (status["state"], status["reason"]) == ("failed", "somewhere: cannot be written")
+    assert (status["step"], status["resumable"]) == (4, True)
+    monkeypatch.setattr(_execute, "finish", real)
+    assert _execute.execute(spec, address(spec), rerun=False).status["state"] == "finished"
+
+
+def test_a_damaged_plan_is_refused(spec):
+    _execute.execute(spec, address(spec), rerun=False)
+    address(spec).plan.write_text("training: [")
+    with pytest.raises(CheckpointError, match=r"plan.yaml: damaged .*rerun=true"):
+        _execute.execute(spec, address(spec), rerun=False)
+
+
+def test_another_split_under_the_same_address_is_refused(spec):
+    _execute.execute(spec, address(spec), rerun=False)
+    parts = dict(spec.parts)
+    parts["split"] = dataclasses.replace(parts["split"], config=dataclasses.replace(parts["split"].config, seed=1))
+    with pytest.raises(DataError, match="the .* changed since this run was started"):
+        _execute.execute(dataclasses.replace(spec, parts=parts), address(spec), rerun=False)
+
+
+def test_the_precision_of_the_start_is_kept(spec, monkeypatch):
+    # trainer.precision is auto, which here means fp32; a run that began elsewhere in bf16 goes on in bf16.
+    _execute.execute(spec, address(spec), rerun=False)
+    plan = address(spec).plan
+    plan.write_text(plan.read_text().replace("precision: fp32", "precision: bf16"))
+    seen = []
+    monkeypatch.setattr(_execute, "prepare", lambda spec, folder, precision: seen.append(precision) or pytest.skip())
+    with pytest.raises(pytest.skip.Exception):
+        _execute.execute(spec, address(spec), rerun=False)
+    assert seen == ["bf16"]
+
+
+def test_an_interrupt_is_in_the_status(spec, monkeypatch):
+    def train(run, state):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_execute, "train", train)
+    with pytest.raises(KeyboardInterrupt):
+        _execute.execute(spec, address(spec), rerun=False)
+    assert address(spec).read_status()["state"] == "interrupted"
