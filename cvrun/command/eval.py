@@ -16,7 +16,7 @@ from cvrun.errors import DataError
 from cvrun.folder import RunFolder, finite
 from cvrun.pipeline.loader import evaluation_batches
 from cvrun.prepare import Prepared, prepare
-from cvrun.report.summary import class_table, metric_table
+from cvrun.report.summary import class_table, confusion_table, metric_table
 from cvrun.task import Task
 from cvrun.trainer import PLAIN, Evaluation, predictions
 from cvrun.trainer.evaluate import evaluate
@@ -49,7 +49,8 @@ def run(arguments: list[str]) -> int:
     if augmented:
         metrics |= {f"{given.split}/tta/{key}": value for key, value in augmented.metrics.items()}
     print(f"{folder.path}: {given.checkpoint} weights (step {trained.step:,}) on {images:,} {given.split} images")
-    print("\n" + metric_table(metrics) + class_table(details["per_class"]), end="", flush=True)
+    tables = class_table(details["per_class"]) + confusion_table(details["per_class"], details["confusion_matrix"])
+    print("\n" + metric_table(metrics) + tables, end="", flush=True)
     return 0
 
 

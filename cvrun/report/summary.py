@@ -13,6 +13,9 @@ from cvrun.report.tables import text_table
 _MOST_CLASSES = 25
 """A per-class table with more rows is left to the files."""
 
+_MOST_COLUMNS = 12
+"""A confusion matrix with more columns is left to the files."""
+
 
 def summary(path: Path, status: Mapping[str, Any], note: str = "") -> str:
     """Give the outcome of a run as text.
@@ -53,6 +56,18 @@ def class_table(rows: list[dict[str, Any]]) -> str:
     names = ("precision", "recall", "f1")
     cells = [[str(row["class"]), f"{row['support']:,}", *(number(row[name]) for name in names)] for row in rows]
     return "\n" + text_table(["class", "images", *names], cells, right=(1, 2, 3, 4))
+
+
+def confusion_table(rows: list[dict[str, Any]], matrix: list[list[int]]) -> str:
+    """Give an empty line and the confusion matrix (a row for each true class), or nothing where it is too wide."""
+    if not 0 < len(rows) <= _MOST_COLUMNS:
+        return ""
+    names = [str(row["class"]) for row in rows]
+    cells = [
+        [name, *(f"{count:,}" if count else "-" for count in counts)]
+        for name, counts in zip(names, matrix, strict=True)
+    ]
+    return "\n" + text_table(["true \\ predicted", *names], cells, right=range(1, len(names) + 1))
 
 
 def read_details(path: Path, name: str) -> dict[str, Any]:

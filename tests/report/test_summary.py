@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cvrun.report.summary import class_table, metric_table, number, read_details, summary
+from cvrun.report.summary import class_table, confusion_table, metric_table, number, read_details, summary
 
 STATUS = {
     "state": "finished",
@@ -70,3 +70,18 @@ def test_details_that_cannot_be_read_are_nothing(tmp_path, content):
 @pytest.mark.parametrize(("value", "text"), [(None, "-"), (float("nan"), "-"), (0.12345, "0.1235"), (1.0, "1.0000")])
 def test_numbers_have_four_digits(value, text):
     assert number(value) == text
+
+
+def test_the_confusion_matrix_has_a_row_for_each_true_class():
+    rows = [{"class": "cat"}, {"class": "dog"}]
+    assert confusion_table(rows, [[1200, 0], [3, 4]]).splitlines() == [
+        "",
+        "true \\ predicted    cat  dog",
+        "────────────────────────────",
+        "cat               1,200    -",
+        "dog                   3    4",
+    ]
+
+
+def test_a_confusion_matrix_that_is_too_wide_is_left_to_the_files():
+    assert confusion_table([{"class": str(i)} for i in range(13)], [[0] * 13] * 13) == ""
