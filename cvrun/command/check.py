@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 
 from cvrun.config import HydraJob, run_command
 from cvrun.errors import CvrunError
@@ -11,7 +12,10 @@ from cvrun.errors import CvrunError
 def run(arguments: list[str]) -> int:
     """Print the plan of the job, or of each job of a sweep; give the exit code of the first that cannot be run."""
     codes: list[int] = []
-    run_command(arguments, "cvrun check", lambda job: codes.append(_check(job)))
+    # Hydra writes down what it sweeps; a check is to leave nothing behind.
+    with tempfile.TemporaryDirectory(prefix="cvrun-check-") as folder:
+        aside = [f"hydra.sweep.dir={folder}"] if any(word in ("-m", "--multirun") for word in arguments) else []
+        run_command([*arguments, *aside], "cvrun check", lambda job: codes.append(_check(job)))
     return next((code for code in codes if code), 0)
 
 

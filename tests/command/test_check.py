@@ -9,7 +9,7 @@ def test_it_prints_the_numbers_and_starts_nothing(call, tmp_path):
     assert said.err == ""
     # 1,797 digits less a tenth each for validation and test; 1,437 // 300 = 4.
     assert "1,437 train, 180 val, 180 test" in said.out
-    assert "3 epochs of 4 = 12 steps, 237 images left out of each" in said.out
+    assert "12: 3 epochs of 4; each leaves out 237 images" in said.out
     assert not (tmp_path / "outputs").exists()
     rows = [line.split() for line in said.out.splitlines()]
     counts = [[int(n) for n in row[1:]] for row in rows if row and row[0] in map(str, range(10)) and len(row) == 4]
@@ -36,3 +36,10 @@ def test_a_sweep_prints_every_plan(call):
     assert said.code == 2
     assert said.out.count("machine") == 2
     assert "expected lr > 0" in said.err
+
+
+def test_checking_a_sweep_leaves_nothing_behind(call, tmp_path):
+    said = call("check", "-m", "trainer.epochs=1,2", "model.width=4")
+    assert said.code == 0
+    assert said.out.count("monitor") == 2
+    assert list(tmp_path.glob("outputs/*")) == []
