@@ -29,7 +29,7 @@ def built(root: Path):
     lengths = [f"trainer.epochs={STEPS // 22 + 1}", "trainer.eval_every=1000ep", "trainer.save_every=1000ep"]
     prepared = prepare(config.compose([*overrides, *lengths, f"output_root={root}"]))
     prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
-    recorder = build_loggers(prepared.plan, [])
+    recorder = build_loggers(prepared.plan)
     run, state = build_run(prepared, recorder, Never(), lambda: 0.0)
     recorder.open(header(prepared.plan, 0))
     return run, state

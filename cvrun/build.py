@@ -36,7 +36,7 @@ from cvrun.trainer.state import LossMean, State
 from cvrun.tta import TTA
 
 
-def build_loggers(plan: Plan, lines: list[str]) -> Loggers:
+def build_loggers(plan: Plan) -> Loggers:
     """Give the loggers of the plan; jsonl is always among them."""
     folder = plan.folder.path
     jsonl = options.load("logger", "jsonl")
@@ -45,7 +45,7 @@ def build_loggers(plan: Plan, lines: list[str]) -> Loggers:
         for name, choice in plan.spec.loggers.items()
         if choice.option != "jsonl"
     ]
-    return Loggers(jsonl.build(jsonl.Config(), folder), others, lines)
+    return Loggers(jsonl.build(jsonl.Config(), folder), others, plan.folder.log)
 
 
 def build_run(
@@ -61,12 +61,13 @@ def build_run(
     plan, spec = prepared.plan, prepared.plan.spec
     torch.set_num_threads(plan.threads)
     device = torch.device(plan.device)
+    # Before the images are decoded: weights that cannot be found should not cost that time.
+    seed_all(spec.settings.seed, "init")
+    model = build_model(plan, pretrained=True).to(device)
     train_store = store_of(prepared, "train", recorder.say)
     val_store = store_of(prepared, "val", recorder.say)
     train_pixels = functools.cache(train_store.digest)
     normalize = _normalize(spec, plan, train_store, train_pixels)
-    seed_all(spec.settings.seed, "init")
-    model = build_model(plan, pretrained=True).to(device)
     schedule = _schedule(spec, plan.training)
     labels = prepared.manifest.labels[prepared.split.train]
     sampler = _option(spec, "sampler", labels, len(plan.data.classes), spec.settings.seed)

@@ -10,7 +10,8 @@ import dataclasses
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,17 +24,14 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from cvrun import options
 from cvrun.errors import ConfigError, did_you_mean
-from cvrun.keys import TOP, missing_choice, unknown_flag, unknown_key
+from cvrun.keys import TOP, missing_choice, resume_override, unknown_flag, unknown_key
 from cvrun.spec import Choice, MonitorConfig, Settings, Spec, TrainerConfig, run_id
 from cvrun.typed import to_dataclass
-
-RESUME_KEYS = ("device", "threads", "workers", "data.root")
-"""Keys that a resumed run may have differently: they move the work, not the result."""
 
 # Hydra lets the errors of YAML files and of odd choices (optimizer=null) through as they are.
 _COMPOSING = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, ValueError)
@@ -80,19 +78,24 @@ def run_command(arguments: Sequence[str], program: str, task: Callable[[HydraJob
         hydra = HydraConfig.get()
         number = 0 if hydra.mode == RunMode.RUN else int(hydra.job.num)
         # Unresolved: a command line may name ${oc.env:SECRET}.
-        said = OmegaConf.to_container(hydra.overrides.task, resolve=False)
-        task(HydraJob(number, tuple(str(text) for text in said or ()), config))
+        unresolved = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+        said = tuple(str(text) for text in unresolved or ())
+        task(HydraJob(number, said, swapped(config, said, hydra.runtime.choices)))
 
     words = sys.argv
-    sys.argv = [words[0], *_for_hydra(arguments, program)]
+    sweeps = any(word in ("-m", "--multirun") or word.startswith("hydra.mode=") for word in arguments)
     # Hydra would print its own errors and leave with code 1; with this it lets them through to the code below.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    try:
-        hydra_main(config_path=str(options.config_root()), config_name="train", version_base="1.3")(job)()
-    except _COMPOSING as error:
-        raise _explained(error, arguments) from error
-    finally:
-        sys.argv = words
+    # Hydra writes down what it sweeps; what a run needs to know is in its own folder.
+    with tempfile.TemporaryDirectory(prefix="cvrun-sweep-") as folder:
+        where = [f"hydra.sweep.dir={folder}"] if sweeps else []
+        try:
+            sys.argv = [words[0], *where, *_for_hydra(arguments, program)]
+            hydra_main(config_path=str(options.config_root()), config_name="train", version_base="1.3")(job)()
+        except _COMPOSING as error:
+            raise _explained(error, arguments) from error
+        finally:
+            sys.argv = words
 
 
 def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Spec:
@@ -104,10 +107,38 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Spec:
     extra = [f"hydra.searchpath=['file://{config_dir.absolute()}']"] if config_dir else []
     try:
         with initialize_config_dir(config_dir=str(options.config_root()), version_base="1.3"):
-            config = hydra_compose("train", overrides=[*overrides, *extra])
+            config = hydra_compose("train", overrides=[*overrides, *extra], return_hydra_config=True)
+            choices = config.hydra.runtime.choices
+            with open_dict(config):
+                del config["hydra"]
+            config = swapped(config, [*overrides, *extra], choices)
     except _COMPOSING as error:
         raise _explained(error, overrides) from error
     return to_spec(config, tuple(overrides))
+
+
+def swapped(config: DictConfig, said: Sequence[str], choices: Mapping[str, Any]) -> DictConfig:
+    """Give config without what an experiment says about an option that the command line has replaced.
+
+    An experiment's values for a group belong to the choice that it makes; behind another one, `augment=none` say,
+    they would be unknown keys or, worse, values that were meant for something else.
+
+    Args:
+        config: What Hydra composed from said.
+        said: The command line.
+        choices: Group -> choice, of config.
+    """
+    if not any(text.lstrip("+").startswith("exp=") for text in said):
+        return config
+    kept = [text for text in said if text.lstrip("+").startswith(("exp=", "hydra."))]
+    meant = hydra_compose("train", overrides=kept, return_hydra_config=True).hydra.runtime.choices
+    for group in options.GROUPS:
+        if group == "logger" or choices.get(group) == meant.get(group):
+            continue
+        own = [text for text in said if re.match(rf"[+~]*{group}[.=]", text)]
+        with open_dict(config):
+            config[group] = hydra_compose("train", overrides=own)[group]
+    return config
 
 
 def load(path: Path, overrides: Sequence[str]) -> Spec:
@@ -127,19 +158,10 @@ def load(path: Path, overrides: Sequence[str]) -> Spec:
     if not isinstance(config, DictConfig):
         raise ConfigError(f"{path}: expected a mapping of keys")
     identity = to_spec(config, ()).id
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals:
-            raise ConfigError(f"{override}: expected KEY=VALUE, with KEY one of {', '.join(RESUME_KEYS)}")
-        if key not in RESUME_KEYS:
-            hint = did_you_mean(key, RESUME_KEYS) or "start a new run with cvrun train for other values"
-            raise ConfigError(f"{override}: a saved run can change {', '.join(RESUME_KEYS)} and nothing else", hint)
+    for key, value in map(resume_override, overrides):
         if key == "data.root" and "root" not in config.get("data", {}):
-            raise ConfigError(f"{override}: this run's data has no root")
-        try:
-            OmegaConf.update(config, key, yaml.safe_load(value))
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{override}: expected a value ({_first_line(error)})") from error
+            raise ConfigError(f"{key}={value}: this run's data has no root")
+        OmegaConf.update(config, key, value)
     return dataclasses.replace(to_spec(config, ()), id=identity)
 
 
@@ -205,6 +227,8 @@ def _for_hydra(arguments: Sequence[str], program: str) -> list[str]:
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
     known, rest = parser.parse_known_args(list(arguments))
+    if known.experimental_rerun:
+        refuse("--experimental-rerun: refused, it runs code out of a file")
     for word in rest:
         if word.startswith("-"):
             raise unknown_flag(word, arguments)
@@ -233,6 +257,8 @@ def _explained(error: Exception, arguments: Sequence[str]) -> ConfigError:
         named = [word for word in arguments if word.lstrip("+~").partition("=")[0] in ("", "exp", *options.GROUPS)]
         return ConfigError(f"{' '.join(named)}: expected GROUP=NAME with a name that is text")
     doubled = re.match(r"Multiple values for (\w+)", text)
+    if doubled and doubled[1] == "exp":
+        return ConfigError("exp: given twice", "an experiment of yours can extend one: defaults: [/exp/NAME]")
     if doubled:
         return ConfigError(f"{doubled[1]}: chosen twice", f"write {doubled[1]}=NAME without a plus sign")
     if text.startswith("Ambiguous value for argument"):

@@ -51,6 +51,11 @@ class RunFolder:
         return self.path / "records.jsonl"
 
     @property
+    def log(self) -> Path:
+        """What was said while the run worked, with the time of each line."""
+        return self.path / "log.txt"
+
+    @property
     def checkpoints(self) -> Path:
         """Committed states and best weights."""
         return self.path / "checkpoints"

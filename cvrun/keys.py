@@ -14,6 +14,27 @@ from cvrun.spec import MACHINE_KEYS
 TOP = ("name", "seed", *MACHINE_KEYS)
 """The keys without a group."""
 
+RESUME_KEYS = ("device", "threads", "workers", "data.root")
+"""Keys that a resumed run may have differently: they move the work, not the result."""
+
+
+def resume_override(text: str) -> tuple[str, Any]:
+    """Give key and value of an override of a saved run, such as "workers=0".
+
+    Raises:
+        ConfigError: If it is not KEY=VALUE with one of RESUME_KEYS.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"{text}: expected KEY=VALUE, with KEY one of {', '.join(RESUME_KEYS)}")
+    if key not in RESUME_KEYS:
+        hint = did_you_mean(key, RESUME_KEYS) or "start a new run with cvrun train for other values"
+        raise ConfigError(f"{text}: a saved run can change {', '.join(RESUME_KEYS)} and nothing else", hint)
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{text}: expected a value") from error
+
 
 def unknown_key(key: str, arguments: Sequence[str]) -> ConfigError:
     """Give the error for a key that does not exist, with the nearest that does.

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from cvrun import dist, options
 from cvrun.data import Manifest
 from cvrun.duration import to_steps
 from cvrun.environment import DEFAULT_THREADS, code_version, environment
-from cvrun.errors import ConfigError, CvrunError, did_you_mean
+from cvrun.errors import ConfigError, did_you_mean
 from cvrun.folder import RunFolder
 from cvrun.metric import Metric
 from cvrun.model import Shape
 from cvrun.optimizer import scaled_lr
 from cvrun.plan import DataFacts, Plan
+from cvrun.rehearse import try_model, try_parts, warnings
 from cvrun.scheduler import Span
 from cvrun.spec import Spec
 from cvrun.split import Split
@@ -56,10 +56,9 @@ def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None =
     split: Split = options.build("split", spec.parts["split"].option, spec.parts["split"].config, manifest)
     facts = _facts(manifest, split)
     metrics = _metrics(len(facts.classes))
-    # Built once here for its checks: the number of classes is known only now.
-    options.build("loss", spec.parts["loss"].option, spec.parts["loss"].config, np.array(facts.counts["train"]))
     training = _training(spec, sum(facts.counts["train"]), metrics, device, precision)
     shape = Shape(facts.form.channels, facts.form.size, len(facts.classes))
+    try_parts(spec, shape, np.array(facts.counts["train"]))
     threads = spec.settings.threads or DEFAULT_THREADS
     plan = Plan(
         spec=spec,
@@ -69,12 +68,12 @@ def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None =
         data=facts,
         metrics=metrics,
         shape=shape,
-        num_parameters=_num_parameters(spec, shape),
+        num_parameters=try_model(spec, shape, training.batch_size // training.accumulate),
         device=device,
         threads=threads,
         environment=environment(device, threads),
         code=code_version(),
-        warnings=tuple(_warnings(spec, training, metrics, device)),
+        warnings=tuple(warnings(spec, training, metrics, device)),
     )
     return Prepared(plan, manifest, split)
 
@@ -177,47 +176,3 @@ def _mode(spec: Spec, metrics: tuple[Metric, ...]) -> str:
         hint = "val/ema/... needs trainer.ema_decay > 0" if name.startswith("val/ema/") else did_you_mean(name, known)
         raise ConfigError(f"monitor.metric={name}: expected one of {', '.join(known)}", hint)
     return known[name] if spec.monitor.mode == "auto" else spec.monitor.mode
-
-
-def _num_parameters(spec: Spec, shape: Shape) -> int:
-    """Count the model's parameters and see that it takes the images, on shapes alone: no weight is allocated."""
-    choice = spec.parts["model"]
-    with torch.device("meta"), torch.inference_mode():
-        model: nn.Module = options.build("model", choice.option, choice.config, shape, False)
-        try:
-            logits = model.eval()(torch.empty(2, shape.channels, shape.size, shape.size))
-        except CvrunError:
-            raise
-        except NotImplementedError:
-            # An operation without a shape rule; the first real batch will tell.
-            logits = torch.empty(2, shape.num_classes)
-        except Exception as error:
-            form = f"{shape.channels}x{shape.size}x{shape.size}"
-            message = f"model={choice.option}: cannot take images of {form} ({error})"
-            raise ConfigError(message, "set data.size to what the model expects") from error
-    if tuple(logits.shape) != (2, shape.num_classes):
-        message = f"model={choice.option}: gives {tuple(logits.shape)} for 2 images"
-        raise ConfigError(f"{message}, expected (2, {shape.num_classes})")
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-
-
-def _warnings(spec: Spec, training: TrainingPlan, metrics: tuple[Metric, ...], device: str) -> list[str]:
-    found = []
-    stopping, schedule = spec.parts["early_stopping"], spec.parts["scheduler"]
-    if stopping.option == "patience" and schedule.option == "plateau":
-        ours, theirs = stopping.config.patience, schedule.config.patience
-        if ours <= theirs:
-            found.append(
-                f"early_stopping.patience={ours} is not above scheduler.patience={theirs}:"
-                " training stops before a lower learning rate can help"
-            )
-    if spec.parts["sampler"].option == "weighted" and getattr(spec.parts["loss"].config, "class_weights", "none") != (
-        "none"
-    ):
-        found.append("sampler=weighted and loss.class_weights correct the imbalance twice")
-    declared = {metric.name: metric.mode for metric in metrics}[training.monitor.rpartition("/")[2]]
-    if declared != training.mode:
-        found.append(f"monitor.mode={training.mode}, but {training.monitor} is better when it is {declared}imal")
-    if training.precision != "fp32" and device == "cpu" and not torch.cpu._is_avx512_bf16_supported():
-        found.append(f"trainer.precision={training.precision}: this processor has no fast path for it")
-    return found

@@ -28,7 +28,7 @@ def built(tmp_path):
         spec = config.compose([*QUICK, f"output_root={tmp_path}", *words])
         prepared = prepare(spec)
         prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
-        recorder = build.build_loggers(prepared.plan, [])
+        recorder = build.build_loggers(prepared.plan)
         opened.append(recorder)
         return *build.build_run(prepared, recorder, Never(), lambda: 0.0), prepared
 
@@ -95,7 +95,7 @@ def test_meta_says_what_a_checkpoint_belongs_to(built):
 
 def test_records_are_written_whatever_the_loggers(built, tmp_path):
     _, _, prepared = built("logger=csv")
-    recorder = build.build_loggers(prepared.plan, [])
+    recorder = build.build_loggers(prepared.plan)
     recorder.open(build.header(prepared.plan, 0, 0))
     recorder.write({"step": 1, "epoch": 0.25, "time": "now", "val/accuracy": 0.5})
     recorder.close()

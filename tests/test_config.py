@@ -10,8 +10,8 @@ import yaml
 
 from cvrun import config
 from cvrun.cli import main
-from cvrun.config import RESUME_KEYS
 from cvrun.errors import ConfigError
+from cvrun.keys import RESUME_KEYS
 
 GLOBAL = "# @package _global_\n"
 

@@ -21,6 +21,7 @@ from cvrun.folder import RunFolder, write_atomic
 from cvrun.logger._together import Loggers
 from cvrun.plan import Plan
 from cvrun.prepare import Prepared, prepare
+from cvrun.rehearse import require_weights
 from cvrun.spec import Spec
 from cvrun.trainer import Run
 from cvrun.trainer.checkpoint import commits
@@ -63,7 +64,10 @@ def execute(spec: Spec, folder: RunFolder, rerun: bool) -> Outcome:
     with _terminable():
         earlier = None if rerun else _read_plan(folder, spec.id)
         precision = earlier["training"]["precision"] if earlier and spec.trainer.precision == "auto" else None
-        return _hold_and_work(prepare(spec, folder, precision), rerun)
+        prepared = prepare(spec, folder, precision)
+        if earlier is None:
+            require_weights(spec)
+        return _hold_and_work(prepared, rerun)
 
 
 def _hold_and_work(prepared: Prepared, rerun: bool) -> Outcome:
@@ -86,7 +90,10 @@ def _hold_and_work(prepared: Prepared, rerun: bool) -> Outcome:
             write_atomic(folder.plan, plan.to_yaml().encode())
             write_atomic(folder.spec, spec.text.encode())
         before = float((status or {}).get("seconds") or 0.0)
-        return _work(prepared, build_loggers(plan, lines), before)
+        recorder = build_loggers(plan)
+        for line in lines:
+            recorder.say(line)
+        return _work(prepared, recorder, before)
 
 
 def _work(prepared: Prepared, recorder: Loggers, seconds_before: float) -> Outcome:
@@ -106,8 +113,11 @@ def _work(prepared: Prepared, recorder: Loggers, seconds_before: float) -> Outco
             return Outcome(folder.path, folder.read_status() or {})
         write_status(run, state, "interrupted", "stopped by a signal at a step boundary")
         return Outcome(folder.path, folder.read_status() or {}, stop.exit_code, "cvrun resume goes on from here")
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        wrapped = _out_of_memory(error, prepared.plan)
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            _note_failure(folder, "failed", error)
+            raise
+        wrapped = _out_of_memory(prepared.plan)
         _note_failure(folder, "failed", wrapped)
         raise wrapped from error
     except DivergedError as error:
@@ -157,7 +167,12 @@ def _note_failure(folder: RunFolder, state: str, error: BaseException) -> None:
         print(f"cvrun: {also}", file=sys.stderr)
 
 
-def _out_of_memory(error: BaseException, plan: Plan) -> OutOfMemoryError:
+def _is_out_of_memory(error: BaseException) -> bool:
+    # torch has no class of its own for a host that runs out of memory.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def _out_of_memory(plan: Plan) -> OutOfMemoryError:
     peak = torch.cuda.max_memory_allocated(plan.device) if plan.device.startswith("cuda") else 0
     used = f", peak {peak / 2**30:.1f} GiB" if peak else ""
     batch, size = plan.training.batch_size, plan.shape.size

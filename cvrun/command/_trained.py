@@ -76,7 +76,10 @@ def load_trained(spec: Spec, checkpoints: Path, which: str, tta: str | None, war
         if step == 0:
             raise CheckpointError(f"{checkpoints.parent}: not evaluated yet, so nothing is best", "--checkpoint last")
         path = checkpoints / f"best-{step:08d}"
-        content = checkpoint.read(path)
+        try:
+            content = checkpoint.read(path)
+        except CheckpointError as error:
+            raise CheckpointError(str(error), "--checkpoint last takes the weights of the last step") from error
         weights = content["model"]
     meta = content["meta"]
     if meta["run_id"] != spec.id:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 
 from cvrun.config import HydraJob, run_command
 from cvrun.errors import CvrunError
@@ -12,10 +11,7 @@ from cvrun.errors import CvrunError
 def run(arguments: list[str]) -> int:
     """Print the plan of the job, or of each job of a sweep; give the exit code of the first that cannot be run."""
     codes: list[int] = []
-    # Hydra writes down what it sweeps; a check is to leave nothing behind.
-    with tempfile.TemporaryDirectory(prefix="cvrun-check-") as folder:
-        aside = [f"hydra.sweep.dir={folder}"] if any(word in ("-m", "--multirun") for word in arguments) else []
-        run_command([*arguments, *aside], "cvrun check", lambda job: codes.append(_check(job)))
+    run_command(arguments, "cvrun check", lambda job: codes.append(_check(job)))
     return next((code for code in codes if code), 0)
 
 
@@ -23,9 +19,11 @@ def _check(job: HydraJob) -> int:
     try:
         spec = job.compose()
         from cvrun.prepare import prepare
+        from cvrun.rehearse import require_weights
         from cvrun.report.tables import plain_table, text_table
 
         plan = prepare(spec).plan
+        require_weights(spec)
     except CvrunError as error:
         print(f"cvrun check: {error}", file=sys.stderr)
         return error.exit_code

@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 from cvrun.build import build_task, store_of
+from cvrun.command._arguments import parser_of
 from cvrun.command._run_folder import existing
 from cvrun.command._trained import Trained, load_trained
-from cvrun.config import RESUME_KEYS, load
+from cvrun.config import load
 from cvrun.data import SPLITS
 from cvrun.errors import DataError
 from cvrun.folder import RunFolder, finite
+from cvrun.keys import RESUME_KEYS
 from cvrun.pipeline.loader import evaluation_batches
 from cvrun.prepare import Prepared, prepare
 from cvrun.report.summary import class_table, confusion_table, metric_table
@@ -55,7 +57,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("cvrun eval", description=__doc__)
+    parser = parser_of("eval", __doc__)
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("--split", choices=SPLITS, default="val", help="default: val")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 from pathlib import Path
 
 from cvrun import options
+from cvrun.command._arguments import parser_of
 from cvrun.errors import ConfigError, did_you_mean
+from cvrun.keys import TOP
 
 
 def run(arguments: list[str]) -> int:
     """Print every choice of a group, or of all; give the exit code."""
-    parser = argparse.ArgumentParser("cvrun options", description=__doc__)
+    parser = parser_of("options", __doc__)
     parser.add_argument("group", nargs="?", help="only this group")
     given = parser.parse_args(arguments)
-    groups = ["exp", *options.GROUPS, "trainer", "monitor"]
+    groups = ["exp", *options.GROUPS, "trainer", "monitor", "run"]
     if given.group is not None and given.group not in groups:
         hint = did_you_mean(given.group, groups)
         raise ConfigError(f"{given.group}: unknown group, expected one of {', '.join(groups)}", hint)
@@ -26,9 +27,13 @@ def run(arguments: list[str]) -> int:
 
 def group_text(group: str) -> str:
     """Give the choices of a group with one line each, followed by their keys."""
+    text = (options.config_root() / "train.yaml").read_text()
     if group in ("trainer", "monitor"):
-        lines = (options.config_root() / "train.yaml").read_text().split(f"\n{group}:\n")[1].split("\n\n")[0]
+        lines = text.split(f"\n{group}:\n")[1].split("\n\n")[0]
         return f"{group}: keys of their own\n{lines}\n\n"
+    if group == "run":
+        wanted = [line for line in text.splitlines() if line.partition(":")[0] in TOP]
+        return "run: keys without a group\n" + "".join(f"  {line}\n" for line in wanted) + "\n"
     prefix = "+" if group == "exp" else ""
     text = ""
     for choice, path in options.choices(group).items():

@@ -15,12 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from cvrun.build import build_task
+from cvrun.command._arguments import parser_of
 from cvrun.command._run_folder import existing
 from cvrun.command._trained import Trained, load_trained
-from cvrun.config import RESUME_KEYS, load
+from cvrun.config import load
 from cvrun.data import IMAGE_SUFFIXES, Manifest
 from cvrun.errors import ConfigError, DataError
 from cvrun.folder import write_atomic
+from cvrun.keys import RESUME_KEYS
 from cvrun.pipeline.loader import evaluation_batches
 from cvrun.pipeline.store import build_store
 from cvrun.spec import Spec
@@ -75,7 +77,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("cvrun predict", description=__doc__)
+    parser = parser_of("predict", __doc__)
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, or folders of images")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write; default: standard output")
@@ -104,7 +106,9 @@ def _rows(paths: Sequence[Path], spec: Spec, trained: Trained) -> Iterator[tuple
 
 def _csv(rows: Iterator[tuple[Path, NDArray[np.float32]]], classes: Sequence[str]) -> str:
     text = io.StringIO()
-    _write_row(text, ["path", "label", "score", *classes])
+    taken = ("path", "label", "score")
+    # Two columns of one name would read back as one.
+    _write_row(text, [*taken, *(f"probability of {name}" if name in taken else name for name in classes)])
     for path, probabilities in rows:
         best = int(probabilities.argmax())
         # str of a numpy float32 is the shortest text that reads back as the same number.

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+
+from cvrun.command._arguments import parser_of
+from cvrun.command._execute import execute
+from cvrun.command._output import show
+from cvrun.command._run_folder import existing
+from cvrun.config import load
+from cvrun.keys import RESUME_KEYS
+from cvrun.report.summary import summary
 
 
 def run(arguments: list[str]) -> int:
     """Bring the run to its end from its last commit; give the exit code."""
-    from cvrun.config import RESUME_KEYS, load
-
-    parser = argparse.ArgumentParser("cvrun resume", description=__doc__)
+    parser = parser_of("resume", __doc__)
     parser.add_argument("run", type=Path, help="the run's folder")
-    keys = ", ".join(RESUME_KEYS)
-    parser.add_argument(
-        "overrides", nargs="*", default=[], metavar="KEY=VALUE", help=f"only {keys}: they move the work"
-    )
+    said = f"only {', '.join(RESUME_KEYS)}: they move the work"
+    parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help=said)
     given = parser.parse_args(arguments)
-
-    from cvrun.command._execute import execute
-    from cvrun.command._output import show
-    from cvrun.command._run_folder import existing
-    from cvrun.report.summary import summary
-
     folder = existing(given.run)
     outcome = execute(load(folder.spec, given.overrides), folder, rerun=False)
     show(summary(outcome.folder, outcome.status, outcome.note))

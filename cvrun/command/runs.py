@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
+from cvrun.command._arguments import parser_of
 from cvrun.report.runs import find_runs, runs_table
 
 
 def run(arguments: list[str]) -> int:
     """Print the runs below a folder; give the exit code."""
-    parser = argparse.ArgumentParser("cvrun runs", description=__doc__)
+    parser = parser_of("runs", __doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("outputs"), help="default: outputs")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     given = parser.parse_args(arguments)

@@ -29,6 +29,6 @@ class Batch:
         return int(self.image.shape[0])
 
     def parts(self, num: int) -> list[Batch]:
-        """Give the batch cut into at most num parts of nearly equal size, in order."""
-        fields = (self.image.chunk(num), self.target.chunk(num), self.index.chunk(num))
+        """Give the batch cut into num parts whose sizes differ by at most one, in order; num <= len(self)."""
+        fields = (self.image.tensor_split(num), self.target.tensor_split(num), self.index.tensor_split(num))
         return [Batch(*part) for part in zip(*fields, strict=True)]

@@ -128,9 +128,16 @@ def newest(folder: Path, kind: str, warn: Callable[[str], None]) -> tuple[Path, 
 
 
 def prune(folder: Path, best_step: int, warn: Callable[[str], None], keep: int = 2) -> None:
-    """Remove all but the newest keep states, the best weights of best_step, and newer best weights."""
+    """Remove all but the newest keep states and the best weights that they name.
+
+    Args:
+        folder: The run's checkpoints.
+        best_step: What the newest state says is best; newer best weights belong to a state that is about to come.
+        warn: Takes a line about what cannot be removed.
+        keep: Number of states. Each evaluation makes one, so they name at most as many best weights.
+    """
     old = commits(folder, "step")[keep:]
-    old += [path for path in commits(folder, "best") if _step(path) < best_step]
+    old += [path for path in commits(folder, "best") if _step(path) <= best_step][keep:]
     old += [path for path in folder.glob(".tmp-*") if not path.name.endswith(f"-{os.getpid()}")]
     for path in old:
         try:

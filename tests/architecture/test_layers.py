@@ -26,7 +26,7 @@ PARTS = {
     "logger",
     "pipeline",
 }
-ASSEMBLY = {"options", "typed", "spec", "keys", "config", "plan", "prepare", "build", "environment"}
+ASSEMBLY = {"options", "typed", "spec", "keys", "config", "plan", "prepare", "build", "environment", "rehearse"}
 EDGE = {"cli", "command", "report", "__main__"}
 GROUND_MAY_IMPORT = {"numpy", "torch"}
 LAZY = {"timm", "torchvision", "sklearn", "tensorboard"}

@@ -87,7 +87,7 @@ def test_machine_keys_may_follow(call, finished):
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        ([], "required: run\n"),
+        ([], "required: run; cvrun eval --help says more\n"),
         (["nowhere"], "nowhere: no such run"),
         (["."], "not a run"),
         (["RUN", "--tta", "hflipp"], "did you mean 'hflip'?"),

@@ -59,7 +59,7 @@ def test_data_that_moved_is_found_by_its_new_root(call, image_folder, at_step, t
 
 
 def test_wrong_folders_are_named(call, finished, tmp_path):
-    assert "required: run\n" in call("resume").err
+    assert "required: run; cvrun resume --help says more\n" in call("resume").err
     for path, part in ((tmp_path / "nowhere", "no such run"), (finished / "checkpoints", "not a run")):
         said = call("resume", path)
         assert said.code == 2

@@ -24,7 +24,7 @@ def start(tmp_path):
         spec = config.compose([*SMALL, f"output_root={tmp_path / 'out'}", *overrides])
         prepared = prepare(spec)
         prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
-        recorder = build_loggers(prepared.plan, [])
+        recorder = build_loggers(prepared.plan)
         run, state = build_run(prepared, recorder, stop or Never(), lambda: 12.5)
         recorder.open(header(prepared.plan, 0, 0))
         opened.append(recorder)

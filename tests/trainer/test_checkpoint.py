@@ -132,8 +132,9 @@ def test_pruning_keeps_the_newest_two_and_the_best_of_the_state(tmp_path):
         checkpoint.commit(tmp_path, "best", step, content(step))
     (tmp_path / ".tmp-step-00000005-1").mkdir()
     (tmp_path / "notes").mkdir()
-    checkpoint.prune(tmp_path, best_step=2, warn=lambda line: None)
-    # best-3 and best-4 are newer than the state knows; they may belong to work that is about to be committed.
+    checkpoint.prune(tmp_path, best_step=3, warn=lambda line: None)
+    # best-2 is what the older of the two states may name; best-4 is newer than the newest state knows, and may belong
+    # to work that is about to be committed.
     expected = ["best-00000002", "best-00000003", "best-00000004", "notes", "step-00000003", "step-00000004"]
     assert sorted(path.name for path in tmp_path.iterdir()) == expected
 

@@ -55,7 +55,7 @@ def go(root, stop, overrides=()) -> dict:
     spec = config.compose([*EVERYTHING, f"output_root={root}", *overrides])
     prepared = prepare(spec)
     address(spec).path.mkdir(parents=True, exist_ok=True)
-    recorder = build_loggers(prepared.plan, [])
+    recorder = build_loggers(prepared.plan)
     run, state = build_run(prepared, recorder, stop, lambda: 0.0)
     restore(run, state)
     recorder.open(header(prepared.plan, state.step, state.evaluated))

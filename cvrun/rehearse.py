@@ -1,0 +1,125 @@
+"""The checks of a plan that need the objects: each is built once, small or without memory, and thrown away.
+
+So a value that only an optimizer or a model can judge is refused before an image is decoded or a folder is written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cvrun import options
+from cvrun.errors import ConfigError, CvrunError
+from cvrun.metric import Metric
+from cvrun.model import Shape
+from cvrun.normalize import Source
+from cvrun.spec import Spec
+from cvrun.trainer import TrainingPlan
+
+
+class _NotDecoded(Exception):
+    """The normalization asked for images, so there is nothing to check before they are decoded."""
+
+
+def try_parts(spec: Spec, shape: Shape, train_counts: NDArray[np.int64]) -> None:
+    """See that loss, optimizer and normalization can be built.
+
+    Args:
+        spec: What the user wants.
+        shape: What the model must fit.
+        train_counts: Training images of each class, int64 (K,).
+
+    Raises:
+        ConfigError: If one of them cannot.
+    """
+
+    def not_decoded() -> NoReturn:
+        raise _NotDecoded
+
+    loss, optimizer, normalize, model = (spec.parts[name] for name in ("loss", "optimizer", "normalize", "model"))
+    options.build("loss", loss.option, loss.config, train_counts)
+    group = {"params": [nn.Parameter(torch.zeros(2, 2))], "weight_decay": optimizer.config.weight_decay}
+    options.build("optimizer", optimizer.option, optimizer.config, [group], optimizer.config.lr)
+    statistics = options.load("model", model.option).pretrained_statistics(model.config)
+    try:
+        options.build(
+            "normalize",
+            normalize.option,
+            normalize.config,
+            Source(channels=shape.channels, train_images=not_decoded, fingerprint=not_decoded, pretrained=statistics),
+        )
+    except _NotDecoded:
+        return
+
+
+def require_weights(spec: Spec) -> None:
+    """See that the file of `model.weights` is there; only a start needs it, since a checkpoint holds the weights.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    weights = getattr(spec.parts["model"].config, "weights", None)
+    if weights is not None and not Path(weights).expanduser().is_file():
+        raise ConfigError(f"model.weights={weights}: no such file, expected a file of weights")
+
+
+def try_model(spec: Spec, shape: Shape, smallest: int) -> int:
+    """Count the trainable numbers of the model, and see on shapes alone that it takes the images.
+
+    Args:
+        spec: What the user wants.
+        shape: What the model must fit.
+        smallest: Images in the smallest part of a batch; BatchNorm cannot learn from a single value a channel.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    choice = spec.parts["model"]
+    form = f"{shape.channels}x{shape.size}x{shape.size}"
+    with torch.device("meta"), torch.inference_mode():
+        model: nn.Module = options.build("model", choice.option, choice.config, shape, False)
+        try:
+            logits = model.train()(torch.empty(smallest, shape.channels, shape.size, shape.size))
+        except CvrunError:
+            raise
+        except NotImplementedError:
+            # An operation without a shape rule; the first real batch will tell.
+            logits = torch.empty(smallest, shape.num_classes)
+        except Exception as error:
+            if "more than 1 value per channel" in str(error):
+                message = f"model={choice.option}: BatchNorm cannot train on {smallest} image of {form} at a time"
+                raise ConfigError(message, "raise trainer.batch_size or lower trainer.accumulate") from error
+            message = f"model={choice.option}: cannot take images of {form} ({error})"
+            raise ConfigError(message, "set data.size to what the model expects") from error
+    if tuple(logits.shape) != (smallest, shape.num_classes):
+        message = f"model={choice.option}: gives {tuple(logits.shape)} for {smallest} images"
+        raise ConfigError(f"{message}, expected ({smallest}, {shape.num_classes})")
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def warnings(spec: Spec, training: TrainingPlan, metrics: tuple[Metric, ...], device: str) -> list[str]:
+    """Give a line for each choice that can be run but is hardly meant."""
+    found = []
+    stopping, schedule = spec.parts["early_stopping"], spec.parts["scheduler"]
+    if stopping.option == "patience" and schedule.option == "plateau":
+        ours, theirs = stopping.config.patience, schedule.config.patience
+        if ours <= theirs:
+            found.append(
+                f"early_stopping.patience={ours} is not above scheduler.patience={theirs}:"
+                " training stops before a lower learning rate can help"
+            )
+    if spec.parts["sampler"].option == "weighted" and getattr(spec.parts["loss"].config, "class_weights", "none") != (
+        "none"
+    ):
+        found.append("sampler=weighted and loss.class_weights correct the imbalance twice")
+    declared = {metric.name: metric.mode for metric in metrics}[training.monitor.rpartition("/")[2]]
+    if declared != training.mode:
+        found.append(f"monitor.mode={training.mode}, but {training.monitor} is better when it is {declared}imal")
+    if training.precision != "fp32" and device == "cpu" and not torch.cpu._is_avx512_bf16_supported():
+        found.append(f"trainer.precision={training.precision}: this processor has no fast path for it")
+    return found

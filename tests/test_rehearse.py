@@ -1,0 +1,46 @@
+"""What only the objects can judge is refused before anything is decoded or written."""
+
+import pytest
+
+from cvrun import config
+from cvrun.cli import main
+from cvrun.errors import ConfigError
+from cvrun.model import Shape
+from cvrun.rehearse import require_weights, try_model
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["normalize=model"], "the model has no pretrained weights"),
+        (["model=timm", "model.weights=nope.pt"], "model.weights=nope.pt: no such file"),
+        (["optimizer=timm", "optimizer.name=lbfgs"], "optimizer.name=lbfgs"),
+        (["loss.class_weights=[1,2]"], "10 numbers, one a class"),
+        (
+            ["model=timm", "model.name=resnet10t", "data.size=32", "trainer.batch_size=7", "trainer.accumulate=4"],
+            "BatchNorm cannot train on 1 image of 1x32x32",
+        ),
+    ],
+)
+def test_check_and_train_refuse_it_alike_and_write_nothing(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for command in ("check", "train"):
+        assert main([command, *words]) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert len(error.splitlines()) == 1
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_parameters_are_counted_without_memory():
+    spec = config.compose(["model=torchvision", "model.name=vgg16"])
+    # checklist.md F14: VGG-16 for 1,000 classes.
+    assert try_model(spec, Shape(3, 224, 1000), smallest=1) == 138_357_544
+
+
+def test_a_file_of_weights_that_is_there_is_fine(tmp_path):
+    (tmp_path / "w.pt").touch()
+    require_weights(config.compose(["model=timm", f"model.weights={tmp_path / 'w.pt'}"]))
+    require_weights(config.compose([]))
+    with pytest.raises(ConfigError):
+        require_weights(config.compose(["model=timm", f"model.weights={tmp_path}"]))

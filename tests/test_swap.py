@@ -1,0 +1,52 @@
+"""An experiment's values for a group go when the command line takes another option of that group."""
+
+import pytest
+import yaml
+
+from cvrun import config, options
+from cvrun.typed import to_dataclass
+
+DATA = "data.root=somewhere"
+
+
+def experiments():
+    return sorted(options.choices("exp"))
+
+
+def packaged(group, choice):
+    node = yaml.safe_load(options.choices(group)[choice].read_text())
+    return to_dataclass(options.load(group, node.pop("option")).Config, node, group)
+
+
+@pytest.mark.parametrize("experiment", experiments())
+@pytest.mark.parametrize("group", [group for group in options.GROUPS if group != "logger"])
+def test_every_group_of_every_experiment_can_be_swapped(experiment, group):
+    as_it_is = config.compose([f"+exp={experiment}"]).parts[group]
+    for choice in options.choices(group):
+        spec = config.compose([f"+exp={experiment}", f"{group}={choice}"])
+        if spec.parts[group].option != as_it_is.option:
+            assert spec.parts[group].config == packaged(group, choice)
+
+
+def test_the_same_choice_keeps_what_the_experiment_says():
+    spec = config.compose(["+exp=digits", "optimizer=adamw", "augment=basic"])
+    assert spec.parts["optimizer"].config.lr == 0.003
+    assert spec.parts["augment"].config.hflip == 0.0
+
+
+def test_keys_of_the_command_line_stay():
+    spec = config.compose(["+exp=digits", "optimizer=sgd", "optimizer.momentum=0.5", "trainer.epochs=3"])
+    assert spec.parts["optimizer"].config.momentum == 0.5
+    assert spec.parts["optimizer"].config.lr == packaged("optimizer", "sgd").lr
+    assert spec.trainer.epochs == 3
+    assert spec.trainer.batch_size == 64
+
+
+def test_data_can_be_swapped_with_its_root():
+    spec = config.compose(["+exp=blood_cells", "data=folder", DATA, "split.grouped=false"])
+    assert spec.parts["data"].config.root == "somewhere"
+    assert spec.parts["split"].config.val == 0.2
+
+
+def test_without_an_experiment_nothing_is_changed():
+    assert config.compose(["augment=basic", "augment.hflip=0.1"]).parts["augment"].config.hflip == 0.1
