@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-MARKS ?= not slow and not gpu and not network
+MARKS ?= not gpu and not network
 WORKERS ?= 2
 
 export OMP_NUM_THREADS ?= 2
@@ -35,7 +35,7 @@ lint: setup ## look for mistakes and for code out of form
 types: setup ## check the types
 	$(BIN)/mypy
 
-test: setup ## run the tests (MARKS="not gpu and not network" runs the slow ones as well)
+test: setup ## run all tests but those of gpu and network (MARKS="not slow and ..." for a minute of them)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "$(MARKS)"
 
 check: lint types test ## what CI runs: lint, types, test

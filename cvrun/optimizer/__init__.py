@@ -94,11 +94,13 @@ def scaled_lr(config: OptimizerConfig, batch_size: int) -> float:
 def param_groups(model: nn.Module, weight_decay: float) -> list[ParamGroup]:
     """Give the trainable parameters in two groups: those that decay, and norms and biases, which do not.
 
-    A parameter with fewer than two dimensions is a bias, or the scale or shift of a norm. Empty groups are left out.
+    A parameter with fewer than two dimensions is a bias, or the scale or shift of a norm. What a model of timm names in
+    its `no_weight_decay()`, such as position embeddings, does not decay either. Empty groups are left out.
     """
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    decay = [parameter for parameter in trainable if parameter.ndim >= 2]
-    plain = [parameter for parameter in trainable if parameter.ndim < 2]
+    exempt = set(model.no_weight_decay()) if hasattr(model, "no_weight_decay") else set()  # type: ignore[operator]
+    trainable = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    decay = [parameter for name, parameter in trainable if parameter.ndim >= 2 and name not in exempt]
+    plain = [parameter for name, parameter in trainable if parameter.ndim < 2 or name in exempt]
     groups = [{"params": decay, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 

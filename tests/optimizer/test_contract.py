@@ -181,3 +181,15 @@ def test_complex_parameters_are_not_fused() -> None:
 
 def test_parameters_elsewhere_are_not_fused() -> None:
     assert not fusable([{"params": [nn.Parameter(torch.ones(2, device="meta"))], "weight_decay": 0.0}])
+
+
+def test_what_a_model_names_itself_does_not_decay():
+    import timm
+
+    model = timm.create_model("test_vit", num_classes=3)
+    decay, plain = param_groups(model, 0.1)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    exempt = {names[id(parameter)] for parameter in plain["params"]}
+    assert {"pos_embed", "cls_token"} <= exempt
+    assert all(parameter.ndim >= 2 for parameter in decay["params"])
+    assert (decay["weight_decay"], plain["weight_decay"]) == (0.1, 0.0)
