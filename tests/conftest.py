@@ -1,5 +1,6 @@
 import hashlib
 import os
+import signal
 import tarfile
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from PIL import Image
 
 from cvrun import environment
 
+# A shell that starts the tests in the background lets them, and what they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)
 environment.DEFAULT_THREADS = 1
 
