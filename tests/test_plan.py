@@ -50,7 +50,7 @@ def test_lines_for_a_person(plan):
     # 1258 = 4 * 300 + 58
     assert lines["steps"] == "20: 5 epochs of 4; each leaves out 58 images"
     assert lines["batch"] == "300 images in 2 parts"
-    assert lines["rate"] == "adamw, lr 0.003, cosine after 3 steps of warmup"
+    assert lines["rate"] == "sgd, lr 0.1, cosine after 3 steps of warmup"
     assert lines["monitor"] == "val/accuracy (max), evaluated every 4 steps"
     assert "10 classes, 1x8x8 pixels" in lines["data"]
 

@@ -29,8 +29,8 @@ def test_every_group_of_every_experiment_can_be_swapped(experiment, group):
 
 
 def test_the_same_choice_keeps_what_the_experiment_says():
-    spec = config.compose(["+exp=digits", "optimizer=adamw", "augment=basic"])
-    assert spec.parts["optimizer"].config.lr == 0.003
+    spec = config.compose(["+exp=digits", "split=holdout", "augment=basic"])
+    assert spec.parts["split"].config.val == 0.2
     assert spec.parts["augment"].config.hflip == 0.0
 
 
