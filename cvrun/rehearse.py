@@ -27,7 +27,7 @@ class _NotDecoded(Exception):
 
 
 def try_parts(spec: Spec, shape: Shape, train_counts: NDArray[np.int64]) -> None:
-    """See that loss, optimizer and normalization can be built.
+    """See that loss, optimizer, loggers and normalization can be built.
 
     Args:
         spec: What the user wants.
@@ -45,6 +45,8 @@ def try_parts(spec: Spec, shape: Shape, train_counts: NDArray[np.int64]) -> None
     options.build("loss", loss.option, loss.config, train_counts)
     group = {"params": [nn.Parameter(torch.zeros(2, 2))], "weight_decay": optimizer.config.weight_decay}
     options.build("optimizer", optimizer.option, optimizer.config, [group], optimizer.config.lr)
+    for logger in spec.loggers.values():
+        options.build("logger", logger.option, logger.config, Path())
     statistics = options.load("model", model.option).pretrained_statistics(model.config)
     try:
         options.build(

@@ -1,5 +1,7 @@
 """What only the objects can judge is refused before anything is decoded or written."""
 
+import sys
+
 import pytest
 
 from cvrun import config
@@ -30,6 +32,14 @@ def test_check_and_train_refuse_it_alike_and_write_nothing(words, said, tmp_path
         assert said in error
         assert len(error.splitlines()) == 1
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_logger_whose_package_is_missing_is_refused_before_anything_is_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    assert main(["train", "logger=tensorboard"]) == 2
+    assert "logger=tensorboard: the package is not installed" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_parameters_are_counted_without_memory():
