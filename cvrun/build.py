@@ -30,6 +30,7 @@ from cvrun.spec import Spec
 from cvrun.task import Task
 from cvrun.trainer import Run, TrainingPlan
 from cvrun.trainer.best import Best
+from cvrun.trainer.checkpoint import commits
 from cvrun.trainer.ema import NoEma, WeightEma
 from cvrun.trainer.signals import StopRequest
 from cvrun.trainer.state import LossMean, State
@@ -61,9 +62,10 @@ def build_run(
     plan, spec = prepared.plan, prepared.plan.spec
     torch.set_num_threads(plan.threads)
     device = torch.device(plan.device)
-    # Before the images are decoded: weights that cannot be found should not cost that time.
+    # Before the images are decoded: weights that cannot be found should not cost that time. A run that goes on has its
+    # weights in the checkpoint, and must not depend on a file or a hub that may be gone.
     seed_all(spec.settings.seed, "init")
-    model = build_model(plan, pretrained=True).to(device)
+    model = build_model(plan, pretrained=not commits(plan.folder.checkpoints, "step")).to(device)
     train_store = store_of(prepared, "train", recorder.say)
     val_store = store_of(prepared, "val", recorder.say)
     train_pixels = functools.cache(train_store.digest)

@@ -45,11 +45,15 @@ class HydraJob:
         number: Its place in the sweep, from 0; 0 for a single run.
         said: What its command line says, such as ("+exp=digits", "seed=1").
         config: What Hydra composed.
+        choices: Group -> choice, of config.
+        search: Where else Hydra was told to look for files, such as ("hydra.searchpath=[...]",).
     """
 
     number: int
     said: tuple[str, ...]
     config: DictConfig
+    choices: Mapping[str, Any]
+    search: tuple[str, ...]
 
     def compose(self) -> Spec:
         """Give the Spec of the job.
@@ -57,7 +61,11 @@ class HydraJob:
         Raises:
             ConfigError: If a key is unknown or missing, has a wrong type or breaks a rule.
         """
-        return to_spec(self.config, self.said)
+        try:
+            config = swapped(self.config, self.said, self.choices, self.search)
+        except _COMPOSING as error:
+            raise _explained(error, self.said) from error
+        return to_spec(config, self.said)
 
 
 def run_command(arguments: Sequence[str], program: str, task: Callable[[HydraJob], None]) -> None:
@@ -80,7 +88,8 @@ def run_command(arguments: Sequence[str], program: str, task: Callable[[HydraJob
         # Unresolved: a command line may name ${oc.env:SECRET}.
         unresolved = OmegaConf.to_container(hydra.overrides.task, resolve=False)
         said = tuple(str(text) for text in unresolved or ())
-        task(HydraJob(number, said, swapped(config, said, hydra.runtime.choices)))
+        search = tuple(text for text in hydra.overrides.hydra if text.startswith("hydra.searchpath"))
+        task(HydraJob(number, said, config, hydra.runtime.choices, search))
 
     words = sys.argv
     sweeps = any(word in ("-m", "--multirun") or word.startswith("hydra.mode=") for word in arguments)
@@ -111,13 +120,13 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Spec:
             choices = config.hydra.runtime.choices
             with open_dict(config):
                 del config["hydra"]
-            config = swapped(config, [*overrides, *extra], choices)
+            config = swapped(config, overrides, choices, extra)
     except _COMPOSING as error:
         raise _explained(error, overrides) from error
     return to_spec(config, tuple(overrides))
 
 
-def swapped(config: DictConfig, said: Sequence[str], choices: Mapping[str, Any]) -> DictConfig:
+def swapped(config: DictConfig, said: Sequence[str], choices: Mapping[str, Any], search: Sequence[str]) -> DictConfig:
     """Give config without what an experiment says about an option that the command line has replaced.
 
     An experiment's values for a group belong to the choice that it makes; behind another one, `augment=none` say,
@@ -127,15 +136,16 @@ def swapped(config: DictConfig, said: Sequence[str], choices: Mapping[str, Any])
         config: What Hydra composed from said.
         said: The command line.
         choices: Group -> choice, of config.
+        search: Where else Hydra was told to look for files.
     """
     if not any(text.lstrip("+").startswith("exp=") for text in said):
         return config
-    kept = [text for text in said if text.lstrip("+").startswith(("exp=", "hydra."))]
+    kept = [*search, *(text for text in said if text.lstrip("+").startswith("exp="))]
     meant = hydra_compose("train", overrides=kept, return_hydra_config=True).hydra.runtime.choices
     for group in options.GROUPS:
-        if group == "logger" or choices.get(group) == meant.get(group):
+        if group == "logger" or choices.get(group) in (None, meant.get(group)):
             continue
-        own = [text for text in said if re.match(rf"[+~]*{group}[.=]", text)]
+        own = [*search, *(text for text in said if re.match(rf"[+~]*{group}[.=]", text))]
         with open_dict(config):
             config[group] = hydra_compose("train", overrides=own)[group]
     return config

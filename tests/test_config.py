@@ -179,7 +179,8 @@ def test_users_experiment_extends_a_packaged_one(mine, capsys):
     packaged = config.compose(["+exp=digits"])
     assert found["name"] == packaged.settings.name == "digits"
     assert found["scheduler"]["option"] == "plateau"
-    assert found["optimizer"]["option"] == packaged.parts["optimizer"].option != "sgd"
+    # The default is no augmentation, so this comes from the packaged experiment.
+    assert found["augment"]["option"] == packaged.parts["augment"].option == "basic"
     assert found["optimizer"]["lr"] == 0.25
     spec = config.compose(["+exp=mine"], Path(words[1]))
     assert spec.parts["scheduler"].option == "plateau" and spec.parts["optimizer"].config.lr == 0.25
@@ -235,7 +236,7 @@ def saved(path: Path, words=()) -> Path:
 
 
 def test_saved_configuration_is_the_same_spec(tmp_path):
-    words = ["+exp=digits", "seed=3", "scheduler=multistep", "optimizer.betas=[0.8,0.99]"]
+    words = ["+exp=digits", "seed=3", "scheduler=multistep", "optimizer=adamw", "optimizer.betas=[0.8,0.99]"]
     before, after = config.compose(words), config.load(saved(tmp_path / "spec.yaml", words), [])
     assert (after.id, after.settings, after.trainer, after.parts) == (
         before.id,

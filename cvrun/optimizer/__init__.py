@@ -9,6 +9,7 @@ To add one, write `cvrun/optimizer/NAME.py` and `configs/optimizer/NAME.yaml` (w
 from __future__ import annotations
 
 import math
+from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
 from torch import nn
@@ -97,10 +98,13 @@ def param_groups(model: nn.Module, weight_decay: float) -> list[ParamGroup]:
     A parameter with fewer than two dimensions is a bias, or the scale or shift of a norm. What a model of timm names in
     its `no_weight_decay()`, such as position embeddings, does not decay either. Empty groups are left out.
     """
-    exempt = set(model.no_weight_decay()) if hasattr(model, "no_weight_decay") else set()  # type: ignore[operator]
-    trainable = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    decay = [parameter for name, parameter in trainable if parameter.ndim >= 2 and name not in exempt]
-    plain = [parameter for name, parameter in trainable if parameter.ndim < 2 or name in exempt]
+    exempt = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()  # type: ignore[operator]
+    decay: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim >= 2 and not any(fnmatchcase(name, pattern) for pattern in exempt)
+            (decay if decays else plain).append(parameter)
     groups = [{"params": decay, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 

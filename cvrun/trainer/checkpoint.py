@@ -132,12 +132,14 @@ def prune(folder: Path, best_step: int, warn: Callable[[str], None], keep: int =
 
     Args:
         folder: The run's checkpoints.
-        best_step: What the newest state says is best; newer best weights belong to a state that is about to come.
+        best_step: What the newest state says is best; newer best weights are left from work that was lost.
         warn: Takes a line about what cannot be removed.
         keep: Number of states. Each evaluation makes one, so they name at most as many best weights.
     """
     old = commits(folder, "step")[keep:]
-    old += [path for path in commits(folder, "best") if _step(path) <= best_step][keep:]
+    best = commits(folder, "best")
+    old += [path for path in best if _step(path) > best_step]
+    old += [path for path in best if _step(path) <= best_step][keep:]
     old += [path for path in folder.glob(".tmp-*") if not path.name.endswith(f"-{os.getpid()}")]
     for path in old:
         try:

@@ -91,3 +91,19 @@ def test_an_interrupt_is_in_the_status(spec, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         _execute.execute(spec, address(spec), rerun=False)
     assert address(spec).read_status()["state"] == "interrupted"
+
+
+def test_a_run_goes_on_without_the_file_that_it_began_from(tmp_path, monkeypatch):
+    words = ["model=timm", "model.name=test_resnet", "data.size=32", "trainer.batch_size=300", "trainer.epochs=2"]
+    import timm
+
+    file = tmp_path / "weights.pt"
+    torch.save(timm.create_model("test_resnet", num_classes=10, in_chans=1).state_dict(), file)
+    spec = config.compose([*words, f"model.weights={file}", "logger=[]", f"output_root={tmp_path}"])
+    real = _execute.finish
+    monkeypatch.setattr(_execute, "finish", lambda run, state: (_ for _ in ()).throw(StorageError("stopped here")))
+    with pytest.raises(StorageError):
+        _execute.execute(spec, address(spec), rerun=False)
+    file.unlink()
+    monkeypatch.setattr(_execute, "finish", real)
+    assert _execute.execute(spec, address(spec), rerun=False).status["state"] == "finished"

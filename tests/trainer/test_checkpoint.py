@@ -126,17 +126,29 @@ def test_the_same_bytes_are_not_written_again(tmp_path):
     assert checkpoint.read(first)["step"] == 9
 
 
-def test_pruning_keeps_the_newest_two_and_the_best_of_the_state(tmp_path):
+def test_pruning_keeps_the_newest_two_states_and_what_they_name(tmp_path):
     for step in (1, 2, 3, 4):
         checkpoint.commit(tmp_path, "step", step, content(step))
+    for step in (1, 2, 3, 5):
         checkpoint.commit(tmp_path, "best", step, content(step))
     (tmp_path / ".tmp-step-00000005-1").mkdir()
     (tmp_path / "notes").mkdir()
     checkpoint.prune(tmp_path, best_step=3, warn=lambda line: None)
-    # best-2 is what the older of the two states may name; best-4 is newer than the newest state knows, and may belong
-    # to work that is about to be committed.
-    expected = ["best-00000002", "best-00000003", "best-00000004", "notes", "step-00000003", "step-00000004"]
+    # best-2 is what the older of the two states may name; best-5 is left from work that was lost.
+    expected = ["best-00000002", "best-00000003", "notes", "step-00000003", "step-00000004"]
     assert sorted(path.name for path in tmp_path.iterdir()) == expected
+
+
+def test_lost_work_does_not_push_out_best_weights_that_a_state_names(tmp_path):
+    # State 90 names best 80; best 100 was committed and the process killed; resumed elsewhere, 100 was no improvement.
+    for kind, step in (("best", 80), ("step", 90), ("best", 100), ("step", 100)):
+        checkpoint.commit(tmp_path, kind, step, content(step))
+    checkpoint.prune(tmp_path, best_step=80, warn=lambda line: None)
+    for kind, step in (("best", 110), ("step", 110)):
+        checkpoint.commit(tmp_path, kind, step, content(step))
+    checkpoint.prune(tmp_path, best_step=110, warn=lambda line: None)
+    # State 100 names best 80, state 110 names best 110.
+    assert [path.name for path in checkpoint.commits(tmp_path, "best")] == ["best-00000110", "best-00000080"]
 
 
 def test_what_cannot_be_pruned_is_said(tmp_path, monkeypatch):
