@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -25,7 +26,7 @@ from cvrun.pipeline.store import Store, build_store
 from cvrun.plan import Plan
 from cvrun.prepare import Prepared
 from cvrun.rng import seed_all
-from cvrun.scheduler import Schedule, Span
+from cvrun.scheduler import Schedule
 from cvrun.spec import Spec
 from cvrun.task import Task
 from cvrun.trainer import Run, TrainingPlan
@@ -68,9 +69,9 @@ def build_run(
     model = build_model(plan, pretrained=not commits(plan.folder.checkpoints, "step")).to(device)
     train_store = store_of(prepared, "train", recorder.say)
     val_store = store_of(prepared, "val", recorder.say)
-    train_pixels = functools.cache(train_store.digest)
-    normalize = _normalize(spec, plan, train_store, train_pixels)
-    schedule = _schedule(spec, plan.training)
+    pixels = {"train": train_store.digest(), "val": val_store.digest()}
+    normalize = _normalize(spec, plan, train_store, pixels["train"])
+    schedule: Schedule = _option(spec, "scheduler", plan.training.span)
     labels = prepared.manifest.labels[prepared.split.train]
     sampler = _option(spec, "sampler", labels, len(plan.data.classes), spec.settings.seed)
     loader = TrainLoader(
@@ -94,7 +95,7 @@ def build_run(
         clip=_clip(plan.training.max_grad_norm),
         recorder=recorder,
         stop=stop,
-        checkpoint_meta=_meta(plan, model, normalize, {"train": train_pixels(), "val": val_store.digest()}),
+        checkpoint_meta=_meta(plan, model, normalize, pixels),
         tta=build_tta(spec),
         seconds=seconds,
         val_ids=tuple(prepared.manifest.ids[i] for i in prepared.split.val.tolist()),
@@ -110,8 +111,7 @@ def build_model(plan: Plan, pretrained: bool) -> nn.Module:
 
 def build_task(spec: Spec, train_counts: tuple[int, ...], metrics: tuple[Metric, ...]) -> Task:
     """Give the task with its loss."""
-    counts = torch.tensor(train_counts, dtype=torch.int64).numpy()
-    task: Task = _option(spec, "task", _option(spec, "loss", counts), metrics)
+    task: Task = _option(spec, "task", _option(spec, "loss", np.array(train_counts)), metrics)
     return task
 
 
@@ -146,7 +146,6 @@ def header(plan: Plan, step: int, evaluated: int) -> Header:
     """Give what loggers show before the first step."""
     training = plan.training
     return Header(
-        title=plan.folder.path.as_posix(),
         lines=tuple(plan.lines()),
         step=step,
         evaluated=evaluated,
@@ -162,24 +161,16 @@ def _option(spec: Spec, group: str, *arguments: Any) -> Any:
     return options.build(group, choice.option, choice.config, *arguments)
 
 
-def _normalize(spec: Spec, plan: Plan, store: Store, fingerprint: Callable[[], str]) -> Affine:
+def _normalize(spec: Spec, plan: Plan, store: Store, fingerprint: str) -> Affine:
     model = spec.parts["model"]
     source = Source(
         channels=plan.shape.channels,
         train_images=lambda: store.images,
-        fingerprint=fingerprint,
+        fingerprint=lambda: fingerprint,
         pretrained=options.load("model", model.option).pretrained_statistics(model.config),
     )
     affine: Affine = _option(spec, "normalize", source)
     return affine
-
-
-def _schedule(spec: Spec, training: TrainingPlan) -> Schedule:
-    steps = training.total_steps - training.warmup_steps
-    schedule: Schedule = _option(
-        spec, "scheduler", Span(steps, training.warmup_steps, training.steps_per_epoch, training.lr)
-    )
-    return schedule
 
 
 def _state(spec: Spec, training: TrainingPlan, model: nn.Module, schedule: Schedule) -> State:

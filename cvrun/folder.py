@@ -21,8 +21,6 @@ from typing import Any
 
 from cvrun.errors import ConfigError, StorageError
 
-STATES = ("running", "finished", "interrupted", "failed", "diverged")
-
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -190,11 +188,6 @@ def storage_errors(path: Path, needed: int = 0) -> Iterator[None]:
 def now() -> str:
     """Give the time in UTC, ISO 8601 to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def elapsed(since: float) -> float:
-    """Give the seconds since a value of time.monotonic()."""
-    return time.monotonic() - since
 
 
 def finite(value: Any) -> Any:

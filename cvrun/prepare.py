@@ -23,7 +23,6 @@ from cvrun.model import Shape
 from cvrun.optimizer import scaled_lr
 from cvrun.plan import DataFacts, Plan
 from cvrun.rehearse import try_model, try_parts, warnings
-from cvrun.scheduler import Span
 from cvrun.spec import Spec
 from cvrun.split import Split
 from cvrun.trainer import TrainingPlan
@@ -136,10 +135,8 @@ def _training(
     if warmup >= total:
         raise ConfigError(f"scheduler.warmup={choice.config.warmup}: is {warmup} of {total} steps, expected fewer")
     lr = scaled_lr(spec.parts["optimizer"].config, wanted.batch_size)
-    # Built once here for its checks: milestones and floors can be wrong only now that steps and lr are known.
-    options.build("scheduler", choice.option, choice.config, Span(total - warmup, warmup, per_epoch, lr))
     chosen = precision or _precision(wanted.precision, device)
-    return TrainingPlan(
+    training = TrainingPlan(
         total_steps=total,
         steps_per_epoch=per_epoch,
         eval_every=to_steps(wanted.eval_every, key="eval_every", **clock),
@@ -158,6 +155,9 @@ def _training(
         min_delta=monitor.min_delta,
         delta_mode=monitor.delta_mode,
     )
+    # Built once here for its checks: milestones and floors can be wrong only now that steps and lr are known.
+    options.build("scheduler", choice.option, choice.config, training.span)
+    return training
 
 
 def _precision(asked: str, device: str) -> str:

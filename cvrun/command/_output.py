@@ -1,4 +1,4 @@
-"""Standard output, whose reader may go before the work is done."""
+"""The two streams of a command: results, whose reader may go before the work is done, and messages."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def show(text: str) -> None:
         handle = os.open(os.devnull, os.O_WRONLY)
         os.dup2(handle, sys.stdout.fileno())
         os.close(handle)
+
+
+def say(line: str) -> None:
+    """Write a message to standard error."""
+    print(line, file=sys.stderr)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from cvrun.build import build_task, store_of
 from cvrun.command._arguments import parser_of
+from cvrun.command._output import say
 from cvrun.command._run_folder import existing
 from cvrun.command._trained import Trained, load_trained
 from cvrun.config import load
@@ -30,7 +30,7 @@ def run(arguments: list[str]) -> int:
     given = _parser().parse_intermixed_args(arguments)
     folder = existing(given.run)
     spec = load(folder.spec, given.overrides)
-    trained = load_trained(spec, folder.checkpoints, given.checkpoint, given.tta, _say)
+    trained = load_trained(spec, folder.checkpoints, given.checkpoint, given.tta, say)
     prepared = prepare(spec, folder, trained.meta["precision"])
     data = prepared.plan.data
     here = {"data_fingerprint": data.data_fingerprint, "split_fingerprint": data.split_fingerprint}
@@ -74,7 +74,7 @@ def _measure(
     rows = prepared.split.parts()[split]
     if len(rows) == 0:
         raise DataError(f"split: the {split} part is empty, expected at least one image")
-    store = store_of(prepared, split, _say)
+    store = store_of(prepared, split, say)
     batch_size = prepared.plan.spec.trainer.eval_batch_size
     batches = evaluation_batches(store, trained.normalize, batch_size, trained.device)
     ids = [prepared.manifest.ids[i] for i in rows.tolist()]
@@ -84,7 +84,3 @@ def _measure(
         predictions.save(folder, name + suffix, evaluation, task, ids, trained.classes)
         found.append(evaluation)
     return found[0], found[1] if len(found) > 1 else None
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cvrun.build import build_task
 from cvrun.command._arguments import parser_of
+from cvrun.command._output import say
 from cvrun.command._run_folder import existing
 from cvrun.command._trained import Trained, load_trained
 from cvrun.config import load
@@ -40,7 +41,7 @@ def run(arguments: list[str]) -> int:
         raise ConfigError(f"--output {output}: exists, expected a new file", "--force replaces it")
     folder = existing(given.run)
     spec = load(folder.spec, given.set)
-    trained = load_trained(spec, folder.checkpoints, given.checkpoint, given.tta, _say)
+    trained = load_trained(spec, folder.checkpoints, given.checkpoint, given.tta, say)
     paths = image_files(given.paths)
     rows = _rows(paths, spec, trained)
     text = _json(rows, trained.classes) if given.json else _csv(rows, trained.classes)
@@ -131,7 +132,3 @@ def _json(rows: Iterator[tuple[Path, NDArray[np.float32]]], classes: Sequence[st
         label = classes[best]
         content.append({"path": str(path), "label": label, "score": named[label], "probabilities": named})
     return json.dumps(content, indent=2) + "\n"
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

@@ -19,7 +19,6 @@ class Header:
     """What a logger may say before the first step.
 
     Attributes:
-        title: The run's folder.
         lines: Pairs of a name and a text that describe the plan.
         step: The step at which this process starts; > 0 after a resume.
         evaluated: The step of the last evaluation that counts; the record of a later one is written anew.
@@ -29,7 +28,6 @@ class Header:
         monitor: Name of the monitored metric, such as "val/accuracy".
     """
 
-    title: str
     lines: tuple[tuple[str, str], ...]
     step: int
     evaluated: int

@@ -16,7 +16,7 @@ from cvrun.folder import RunFolder
 from cvrun.logger import Record
 from cvrun.metric import Prediction
 from cvrun.pipeline import Batch
-from cvrun.scheduler import Schedule
+from cvrun.scheduler import Schedule, Span
 from cvrun.task import Task
 from cvrun.tta import TTA
 
@@ -62,6 +62,16 @@ class TrainingPlan:
     mode: str
     min_delta: float
     delta_mode: str
+
+    @property
+    def span(self) -> Span:
+        """The steps over which the schedule decays."""
+        return Span(self.total_steps - self.warmup_steps, self.warmup_steps, self.steps_per_epoch, self.lr)
+
+    @property
+    def judged(self) -> str:
+        """Whose score the monitor is: "val/ema" or "val", as in State.models()."""
+        return "val/ema" if self.monitor.startswith("val/ema/") else "val"
 
     def is_eval(self, step: int) -> bool:
         """Whether the model is evaluated after step updates."""

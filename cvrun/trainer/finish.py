@@ -19,7 +19,7 @@ def finish(run: Run, state: State) -> None:
         Interrupted: If a stop is requested meanwhile.
     """
     path = run.folder.checkpoints / f"best-{state.best.step:08d}"
-    model = copy.deepcopy(state.judged(run.plan.monitor))
+    model = copy.deepcopy(state.models()[run.plan.judged])
     load_weights(model, checkpoint.read(path)["model"], path.as_posix())
     found: dict[str, float] = {}
     for name, tta in (("val", PLAIN), ("val-tta", run.tta)) if run.tta else (("val", PLAIN),):

@@ -10,7 +10,7 @@ from cvrun.folder import now
 from cvrun.rng import SCHEME
 from cvrun.trainer import Run, checkpoint, predictions
 from cvrun.trainer.evaluate import evaluate, until_stopped
-from cvrun.trainer.state import State
+from cvrun.trainer.state import LossMean, State
 from cvrun.trainer.status import write_status
 from cvrun.trainer.update import update
 
@@ -67,9 +67,8 @@ def judge_if_due(run: Run, state: State) -> None:
     state.stopper.update(improved, score, state.step / run.plan.steps_per_epoch)
     state.evaluated = state.step
     if improved:
-        judged = evaluations["val/ema" if run.plan.monitor.startswith("val/ema/") else "val"]
-        predictions.write(run, "val", judged)
-        weights = state.judged(run.plan.monitor).state_dict()
+        predictions.write(run, "val", evaluations[run.plan.judged])
+        weights = state.models()[run.plan.judged].state_dict()
         content = {"meta": dict(run.checkpoint_meta), "step": state.step, "score": score, "model": weights}
         checkpoint.commit(run.folder.checkpoints, "best", state.step, content)
     save(run, state)
@@ -129,7 +128,7 @@ def training_record(run: Run, state: State) -> dict[str, float]:
     if state.loss_mean.num_images == 0:
         return {}
     loss = state.loss_mean.value(state.step)
-    state.loss_mean = type(state.loss_mean)()
+    state.loss_mean = LossMean()
     return {"train/loss": loss, "train/lr": run.schedule.lr(max(state.step - 1, 0))}
 
 

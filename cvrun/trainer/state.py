@@ -83,10 +83,6 @@ class State:
         """Give what is evaluated: prefix of its metrics -> model."""
         return {"val": self.model, **self.ema.models()}
 
-    def judged(self, monitor: str) -> nn.Module:
-        """Give the model whose score monitor is."""
-        return self.models()["val/ema" if monitor.startswith("val/ema/") else "val"]
-
     def state_dict(self) -> dict[str, Any]:
         """Give all of it as plain values and tensors."""
         parts = {name: getattr(self, name).state_dict() for name in self._PARTS}
