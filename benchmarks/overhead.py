@@ -4,6 +4,7 @@ Both loops run in one process in turn, ROUNDS times; printed are the medians wit
 the bare loop again, so that the noise of the machine shows.
 """
 
+import dataclasses
 import statistics
 import tempfile
 import time
@@ -31,8 +32,8 @@ def built(root: Path):
     prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
     recorder = build_loggers(prepared.plan)
     run, state = build_run(prepared, recorder, Never(), lambda: 0.0)
-    recorder.open(header(prepared.plan, 0))
-    return run, state
+    recorder.open(header(prepared.plan, 0, 0))
+    return run, state, recorder
 
 
 def bare(run, state) -> float:
@@ -50,7 +51,7 @@ def bare(run, state) -> float:
 def whole(run, state) -> float:
     """cvrun's loop; evaluation and checkpoints are out of reach."""
     stop = StopAfter(state)
-    run = type(run)(**{**vars(run), "stop": stop})
+    run = dataclasses.replace(run, stop=stop)
     began = time.perf_counter()
     train(run, state)
     return (stop.seen - began) / STEPS
@@ -73,9 +74,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         for number in range(ROUNDS):
             for name, loop in (("bare", bare), ("cvrun", whole), ("bare again", bare)):
-                run, state = built(Path(root) / f"{number}-{name}")
+                run, state, recorder = built(Path(root) / f"{number}-{name}")
                 state.model.train()
                 rows[name].append(loop(run, state))
+                recorder.close()
     print(f"{STEPS} steps of batch 64, {ROUNDS} rounds, {torch.get_num_threads()} threads, torch {torch.__version__}")
     for name, seconds in rows.items():
         us = [1e6 * value for value in seconds]
