@@ -11,7 +11,7 @@ from cvrun import options
 from cvrun.errors import ConfigError, did_you_mean
 from cvrun.spec import MACHINE_KEYS
 
-TOP = ("name", "seed", *MACHINE_KEYS)
+TOP = ("name", "seed", "skip_unreadable", *MACHINE_KEYS)
 """The keys without a group."""
 
 RESUME_KEYS = ("device", "threads", "workers", "data.root")

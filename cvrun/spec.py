@@ -18,8 +18,10 @@ PRECISIONS = ("fp32", "bf16", "fp16", "auto")
 MODES = ("auto", "max", "min")
 DELTA_MODES = ("abs", "rel")
 
-MACHINE_KEYS = ("output_root", "rerun", "device", "threads", "workers")
+MACHINE_KEYS = ("output_root", "rerun", "device", "threads", "workers", "worker_timeout", "deterministic", "disk_full")
 """Keys that say where and how a run is executed, not what it computes; they are not part of the run's id."""
+
+ON_FULL_DISK = ("stop", "go_on")
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,15 @@ class Settings:
 
     name: str
     seed: int
+    skip_unreadable: float
     output_root: str
     rerun: bool
     device: str
     threads: int
     workers: int
+    worker_timeout: float
+    deterministic: bool
+    disk_full: str
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -43,6 +49,10 @@ class Settings:
         require(known is not None, "device", self.device, "auto, cpu, cuda or cuda:N")
         require(self.threads >= 0, "threads", self.threads, "threads >= 0")
         require(0 <= self.workers <= 256, "workers", self.workers, "0 <= workers <= 256")
+        require(self.worker_timeout > 0, "worker_timeout", self.worker_timeout, "worker_timeout > 0 [seconds]")
+        one_of("disk_full", self.disk_full, ON_FULL_DISK)
+        share = 0 <= self.skip_unreadable < 1
+        require(share, "skip_unreadable", self.skip_unreadable, "0 <= skip_unreadable < 1 [fraction]")
         require(self.output_root != "", "output_root", "''", "a folder")
 
 
@@ -136,7 +146,7 @@ class Spec:
 
 def run_id(settings: Settings, trainer: TrainerConfig, monitor: MonitorConfig, parts: Mapping[str, Choice]) -> str:
     """Give a run's id: 8 hex digits of a sha256 over every value that can change a result."""
-    values: dict[str, Any] = {"seed": settings.seed}
+    values: dict[str, Any] = {"seed": settings.seed, "skip_unreadable": settings.skip_unreadable}
     values["trainer"] = dataclasses.asdict(trainer)
     values["monitor"] = dataclasses.asdict(monitor)
     for group, choice in parts.items():

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "cvrun"
 
-GROUND = {"", "errors", "rng", "duration", "dist", "folder", "cache"}
+GROUND = {"", "errors", "rng", "duration", "dist", "folder", "cache", "fault", "tensorfile"}
 PARTS = {
     "data",
     "split",

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,32 +15,6 @@ from cvrun.trainer import loop
 
 QUICK = ("model.width=4", "trainer.epochs=3", "trainer.batch_size=300", "workers=0")
 """12 steps, 4 an epoch, an evaluation an epoch."""
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    """Run a command in tmp_path; give its exit code and what it printed."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-    def call(*words) -> Said:
-        capsys.readouterr()
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as error:
-            code = error.code
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return Said(code, out, err)
-
-    return call
 
 
 @pytest.fixture(scope="session")
