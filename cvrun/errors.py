@@ -1,7 +1,8 @@
 """The errors that a user can meet, each with the exit code of the process.
 
-A message is one line: key or file, value, rule, and a hint after a semicolon. The command line prints the line
-without a traceback; `CVRUN_TRACEBACK=1` prints the traceback as well.
+A message is one line: key or file, value, rule, and a hint after a semicolon. Control characters in it are written
+out, since names come from files. The command line prints the line without a traceback; `CVRUN_TRACEBACK=1` prints the
+traceback as well.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class CvrunError(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         """Join message and hint into the one line that is printed."""
         line = " ".join(f"{message}; {hint}".split() if hint else message.split())
-        super().__init__(line)
+        super().__init__(printable(line))
 
 
 class ConfigError(CvrunError):
@@ -94,3 +95,8 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     """Give "did you mean 'x'?" for the nearest of names, or an empty string when none is near."""
     near = difflib.get_close_matches(word, [str(name) for name in names], n=1, cutoff=0.5)
     return f"did you mean '{near[0]}'?" if near else ""
+
+
+def printable(text: str) -> str:
+    """Give text with control characters, and what else a terminal does not show, written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
