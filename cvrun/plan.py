@@ -76,6 +76,7 @@ class Plan:
     def to_yaml(self) -> str:
         """Give the plan as text, for plan.yaml."""
         data = {**dataclasses.asdict(self.data), "classes": list(self.data.classes)}
+        shape = {name: getattr(self.shape, name) for name in ("channels", "size", "num_classes")}
         data["counts"] = {name: list(counts) for name, counts in self.data.counts.items()}
         content = {
             "name": self.spec.settings.name,
@@ -85,7 +86,7 @@ class Plan:
             "training": dataclasses.asdict(self.training),
             "data": data,
             "metrics": [metric.name for metric in self.metrics],
-            "model": {"parameters": self.num_parameters, **dataclasses.asdict(self.shape)},
+            "model": {"parameters": self.num_parameters, **shape},
             "device": self.device,
             "threads": self.threads,
             "environment": self.environment,

@@ -56,7 +56,7 @@ def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None =
     facts = _facts(manifest, split)
     metrics = _metrics(len(facts.classes))
     training = _training(spec, sum(facts.counts["train"]), metrics, device, precision)
-    shape = Shape(facts.form.channels, facts.form.size, len(facts.classes))
+    shape = Shape(facts.form.channels, facts.form.size, len(facts.classes), facts.classes)
     try_parts(spec, shape, np.array(facts.counts["train"]))
     threads = spec.settings.threads or DEFAULT_THREADS
     plan = Plan(

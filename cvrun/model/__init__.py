@@ -25,8 +25,10 @@ class Shape:
         channels: Channels of the input.
         size: Height and width of the input [pixels].
         num_classes: Number of logits.
+        classes: Names of the logits, in order; empty where only shapes matter.
     """
 
     channels: int
     size: int
     num_classes: int
+    classes: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cvrun.errors import ConfigError, require
-from cvrun.model import Shape
+from cvrun.model import Shape, _weights
 
 MIN_SIZE = 4
 """The smallest image [pixels]."""
@@ -30,12 +30,16 @@ class Config:
         stem_pool: Whether the stem halves the resolution, which makes the network about three times as fast; for
             images of 32 pixels and more.
         drop_rate: Probability with which a pooled feature is set to zero in training.
+        weights: A file of an earlier training that gives the initial weights, or None.
+        head: What becomes of the classifier in that file: keep, reset or remap.
     """
 
     width: int
     blocks: tuple[int, ...]
     stem_pool: bool
     drop_rate: float
+    weights: str | None
+    head: str
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -43,21 +47,28 @@ class Config:
         valid = len(self.blocks) >= 1 and min(self.blocks) >= 1
         require(valid, "blocks", list(self.blocks), "at least one stage, each of at least one block")
         require(0 <= self.drop_rate < 1, "drop_rate", self.drop_rate, "0 <= drop_rate < 1")
+        _weights.check(self.weights, self.head)
 
 
 def build(config: Config, shape: Shape, pretrained: bool) -> nn.Module:
-    """Give the network; there are no pretrained weights of it, so pretrained changes nothing.
+    """Give the network, with the weights of config's file if pretrained is true.
 
     Raises:
-        ConfigError: If the images are smaller than 4 pixels.
+        ConfigError: If the images are smaller than 4 pixels, or there is no such file.
+        CheckpointError: If the file is damaged, or belongs to another model or other classes.
     """
     if shape.size < MIN_SIZE:
         raise ConfigError(f"data.size={shape.size}: expected at least {MIN_SIZE} pixels for model=convnet")
-    return ConvNet(config, shape)
+    model = ConvNet(config, shape)
+    if pretrained and config.weights:
+        weights, head = _weights.read(config.weights), ("head",)
+        state = _weights.fit(weights, model, ("stem.0",), head, config.head, shape.classes)
+        _weights.load(model, state, weights.where, head)
+    return model
 
 
 def pretrained_statistics(config: Config) -> None:
-    """Give None: there are no pretrained weights."""
+    """Give None: the normalization is fitted to each run's own images, also for weights of an earlier one."""
     return
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 
 from cvrun.errors import CheckpointError, ConfigError, require
 from cvrun.model import Shape, _download, _weights
+from cvrun.tensorfile import listed
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 """Names of weight files in timm's repositories on the hub, in order of preference."""
@@ -25,6 +27,7 @@ class Config:
         name: A name of `timm.list_models()`, or with the tag of its weights, such as "resnet50.a1_in1k".
         pretrained: Whether to start from timm's weights of that name.
         weights: A local file that takes the place of timm's weights, or None.
+        head: What becomes of the classifier in that file: keep, reset or remap.
         drop_rate: Probability of dropout before the classifier.
         drop_path_rate: Probability with which the last residual branch is left out (stochastic depth).
     """
@@ -32,12 +35,13 @@ class Config:
     name: str
     pretrained: bool
     weights: str | None
+    head: str
     drop_rate: float
     drop_path_rate: float
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _weights.check_name(self.weights)
+        _weights.check(self.weights, self.head)
         for key in ("drop_rate", "drop_path_rate"):
             require(0 <= getattr(self, key) < 1, key, getattr(self, key), f"0 <= {key} < 1")
 
@@ -45,27 +49,27 @@ class Config:
 def build(config: Config, shape: Shape, pretrained: bool) -> nn.Module:
     """Give the model for shape, with the pretrained weights of config if pretrained is true.
 
-    Input channels are adapted as timm does, and a classifier of another number of classes stays as initialized;
-    everything else must match.
+    Input channels are adapted as timm does. The classifier of a file is treated as config.head says; that of timm's
+    weights stays as initialized unless it has as many classes. Everything else must match.
 
     Raises:
         ConfigError: If there is no such model, it cannot be built with these keys or for this size, or its weights
             cannot be found.
-        CheckpointError: If the weights are damaged or belong to another model.
+        CheckpointError: If the weights are damaged, or belong to another model or other classes.
     """
     facts = _facts(config.name)
     if not pretrained or not (config.pretrained or config.weights):
         return _create(config, shape, facts)
-    state, where = _pretrained_state(config, facts)
+    weights = _weights.read(config.weights or _published(config, facts))
     start = torch.get_rng_state()
     model = _create(config, shape, facts)
-    head = _names(facts.classifier)
-    state = _weights.fit(state, model, _names(facts.first_conv), head)
+    how = config.head if config.weights else "published"
+    state = _weights.fit(weights, model, _names(facts.first_conv), _names(facts.classifier), how, shape.classes)
     if _weights.matches(model, state):
-        _weights.load(model, state, where)
+        _weights.load(model, state, weights.where)
         return model
     torch.set_rng_state(start)
-    return _converted(config, shape, facts, model, state, where)
+    return _converted(config, shape, facts, model, state, weights.where)
 
 
 def pretrained_statistics(config: Config) -> tuple[Sequence[float], Sequence[float]] | None:
@@ -108,21 +112,21 @@ def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _pretrained_state(config: Config, facts: Any) -> tuple[_weights.StateDict, str]:
-    """Give the weights that config names, and their place for messages."""
-    if config.weights:
-        return _weights.read(config.weights), config.weights
+def _published(config: Config, facts: Any) -> Path:
+    """Give the file of timm's weights of that name.
+
+    Raises:
+        ConfigError: If timm has none, or they cannot be fetched.
+    """
     if facts.hf_hub_id:
         files = (facts.hf_hub_filename,) if facts.hf_hub_filename else HUB_FILES
-        path = _download.from_hub(facts.hf_hub_id, files, config.name)
-    elif facts.url:
-        path = _download.from_url(facts.url, config.name)
-    else:
-        raise ConfigError(
-            f"model.pretrained=true: timm has no weights of {config.name}, expected a model that has some",
-            "set model.pretrained=false, or give a local file with model.weights=FILE",
-        )
-    return _weights.read(path), str(path)
+        return _download.from_hub(facts.hf_hub_id, files, config.name)
+    if facts.url:
+        return _download.from_url(facts.url, config.name)
+    raise ConfigError(
+        f"model.pretrained=true: timm has no weights of {config.name}, expected a model that has some",
+        "set model.pretrained=false, or give a local file with model.weights=FILE",
+    )
 
 
 def _create(config: Config, shape: Shape, facts: Any, **options: Any) -> nn.Module:
@@ -171,17 +175,16 @@ def _converted(
     try:
         model = _create(config, shape, facts, pretrained=True, pretrained_cfg_overlay=overlay)
     except (RuntimeError, KeyError, AttributeError, IndexError, ConfigError):
-        raise _weights.mismatch(initial, state, where) from None
+        raise _weights.mismatch(initial, state, where, _names(facts.classifier)) from None
     first = dict(initial.named_parameters())
-    head = tuple(f"{name}." for name in _names(facts.classifier))
+    # A new classifier is among the weights, with its initial values.
+    head = tuple(f"{name}." for name in _names(facts.classifier) if f"{name}.weight" in state)
     untouched = [
         name
         for name, value in model.named_parameters()
         if value.ndim >= 2 and not name.startswith(head) and torch.equal(value, first[name])
     ]
     if untouched:
-        listed = f"{', '.join(untouched[:3])}{', ...' if len(untouched) > 3 else ''}"
-        raise CheckpointError(
-            f"{where}: the weights are not those of the model: {len(untouched)} missing ({listed})", "check model.name"
-        )
+        missing = f"{len(untouched)} of {len(first)} are missing ({listed(untouched)})"
+        raise CheckpointError(f"{where}: the weights are not those of the model: {missing}", "check model.name")
     return model

@@ -24,6 +24,7 @@ class Config:
         name: A name of `torchvision.models.list_models(module=torchvision.models)`.
         pretrained: Whether to start from torchvision's best weights of that name.
         weights: A local file that takes the place of torchvision's weights, or None.
+        head: What becomes of the classifier in that file: keep, reset or remap.
         drop_rate: Probability of dropout before the classifier, for the models that have it, or None for the model's
             own (0.5 in vgg16, 0.2 in efficientnet_b0).
     """
@@ -31,11 +32,12 @@ class Config:
     name: str
     pretrained: bool
     weights: str | None
+    head: str
     drop_rate: float | None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _weights.check_name(self.weights)
+        _weights.check(self.weights, self.head)
         if self.drop_rate is not None:
             require(0 <= self.drop_rate < 1, "drop_rate", self.drop_rate, "0 <= drop_rate < 1, or null")
 
@@ -43,24 +45,28 @@ class Config:
 def build(config: Config, shape: Shape, pretrained: bool) -> nn.Module:
     """Give the model for shape, with the pretrained weights of config if pretrained is true.
 
-    The first convolution is fit to the input channels, a classifier of another number of classes stays as
-    initialized, and everything else must match. There are no auxiliary outputs.
+    The first convolution is fit to the input channels. The classifier of a file is treated as config.head says; that
+    of torchvision's weights stays as initialized unless it has as many classes. Everything else must match. There are
+    no auxiliary outputs.
 
     Raises:
         ConfigError: If there is no such model, it cannot be built with these keys or for this size, or its weights
             cannot be found.
-        CheckpointError: If the weights are damaged or belong to another model.
+        CheckpointError: If the weights are damaged, or belong to another model or other classes.
     """
     _check_name(config.name)
     if not pretrained or not (config.pretrained or config.weights):
         return _create(config, shape)
     path = config.weights or _download.from_url(_default_weights(config.name).url, config.name)
-    state = _weights.read(path)
+    weights = _weights.read(path)
     model = _create(config, shape)
+    how = config.head if config.weights else "published"
+    head = (_head(model),)
+    state = _weights.fit(weights, model, (_first_conv(model),), head, how, shape.classes)
     own = model.state_dict()
     # Auxiliary classifiers exist in the published files alone.
     state = {name: value for name, value in state.items() if name in own or not name.lower().startswith("aux")}
-    _weights.load(model, _weights.fit(state, model, (_first_conv(model),), (_head(model),)), str(path))
+    _weights.load(model, state, weights.where, head)
     return model
 
 

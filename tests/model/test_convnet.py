@@ -3,10 +3,11 @@ import dataclasses
 import pytest
 import torch
 
-from cvrun.errors import ConfigError, RuleError
+from cvrun.errors import CheckpointError, ConfigError, RuleError
 from cvrun.model import Shape, convnet
+from cvrun.tensorfile import write_safetensors
 
-SMALL = convnet.Config(width=4, blocks=(1, 1, 1), stem_pool=False, drop_rate=0.0)
+SMALL = convnet.Config(width=4, blocks=(1, 1, 1), stem_pool=False, drop_rate=0.0, weights=None, head="keep")
 
 
 @pytest.mark.parametrize("stem_pool", [False, True])
@@ -63,3 +64,37 @@ def test_dropout_acts_in_training_alone():
 def test_values_out_of_range_are_refused(key, value, rule):
     with pytest.raises(RuleError, match=f"{key}=.*: expected {rule}"):
         dataclasses.replace(SMALL, **{key: value})
+
+
+def from_file(tmp_path, classes, head="keep"):
+    """A network that begins from a file of cvrun's for ant, bee, cat; beside it the network of that file."""
+    torch.manual_seed(0)
+    source = convnet.build(SMALL, Shape(3, 8, 3), False)
+    path = tmp_path / "best.safetensors"
+    path.write_bytes(write_safetensors(source.state_dict(), {"classes": '["ant", "bee", "cat"]'}))
+    config = dataclasses.replace(SMALL, weights=str(path), head=head)
+    return convnet.build(config, Shape(3, 8, len(classes), tuple(classes)), True), source
+
+
+def test_weights_of_an_earlier_training_are_the_same_model(tmp_path):
+    model, source = from_file(tmp_path, ["ant", "bee", "cat"])
+    image = torch.rand(2, 3, 8, 8)
+    assert torch.equal(model.eval()(image), source.eval()(image))
+
+
+def test_the_classifier_follows_the_names_of_the_classes(tmp_path):
+    model, source = from_file(tmp_path, ["cat", "ant"], "remap")
+    image = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(model.eval()(image), source.eval()(image)[:, [2, 0]])
+
+
+def test_weights_for_other_classes_are_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="classes are in another order"):
+        from_file(tmp_path, ["bee", "ant", "cat"])
+
+
+def test_the_file_is_not_read_when_a_checkpoint_follows():
+    config = dataclasses.replace(SMALL, weights="gone.pt")
+    assert convnet.build(config, Shape(3, 8, 3), False)(torch.zeros(1, 3, 8, 8)).shape == (1, 3)
+    with pytest.raises(ConfigError, match=r"model.weights=gone.pt: no such file"):
+        convnet.build(config, Shape(3, 8, 3), True)

@@ -9,7 +9,7 @@ from cvrun.errors import CheckpointError, ConfigError, RuleError
 from cvrun.model import Shape, _download, timm
 from cvrun.rng import seed_all
 
-PLAIN = timm.Config(name="test_resnet", pretrained=False, weights=None, drop_rate=0.0, drop_path_rate=0.0)
+PLAIN = timm.Config(name="test_resnet", pretrained=False, weights=None, head="keep", drop_rate=0.0, drop_path_rate=0.0)
 RGB = Shape(3, 32, 7)
 
 
@@ -19,9 +19,9 @@ def source(name: str, channels: int = 3, num_classes: int = 5, **options):
     return library.create_model(name, in_chans=channels, num_classes=num_classes, **options)
 
 
-def with_weights(tmp_path, model, name: str = "test_resnet") -> timm.Config:
+def with_weights(tmp_path, model, name: str = "test_resnet", head: str = "keep") -> timm.Config:
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, tmp_path / "w.safetensors")
-    return dataclasses.replace(PLAIN, name=name, weights=str(tmp_path / "w.safetensors"))
+    return dataclasses.replace(PLAIN, name=name, weights=str(tmp_path / "w.safetensors"), head=head)
 
 
 def test_an_unknown_name_gives_the_nearest():
@@ -114,13 +114,13 @@ def test_an_unreachable_hub_is_one_line(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit", "test_convnext"])
-def test_a_local_file_with_other_classes_keeps_the_initial_head(tmp_path, name, channels):
+def test_the_head_of_a_local_file_with_other_classes_is_drawn_anew_when_that_was_asked_for(tmp_path, name, channels):
     model = source(name, num_classes=5, **({"img_size": 32} if name == "test_vit" else {}))
     seed_all(3)
     config = dataclasses.replace(PLAIN, name=name)
     initial = timm.build(config, Shape(channels, 32, 7), True).get_classifier().weight
     seed_all(3)
-    built = timm.build(with_weights(tmp_path, model, name), Shape(channels, 32, 7), True).eval()
+    built = timm.build(with_weights(tmp_path, model, name, "reset"), Shape(channels, 32, 7), True).eval()
     assert torch.equal(built.get_classifier().weight, initial)
     image = torch.rand(2, 1, 32, 32)
     features = built.forward_features(image.expand(-1, channels, -1, -1))
@@ -141,7 +141,8 @@ def test_positions_are_resized_for_another_image_size(tmp_path, num_classes):
     seed_all(3)
     initial = timm.build(dataclasses.replace(PLAIN, name="test_vit"), Shape(3, 64, 7), True).head.weight
     seed_all(3)
-    built = timm.build(with_weights(tmp_path, model, "test_vit"), Shape(3, 64, 7), True)
+    how = "keep" if num_classes == 7 else "reset"
+    built = timm.build(with_weights(tmp_path, model, "test_vit", how), Shape(3, 64, 7), True)
     assert built.pos_embed.shape[1] == 4 * 4 + 1
     assert torch.equal(built.patch_embed.proj.weight, model.patch_embed.proj.weight)
     assert torch.equal(built.head.weight, model.head.weight if num_classes == 7 else initial)
@@ -151,7 +152,10 @@ def test_positions_are_resized_for_another_image_size(tmp_path, num_classes):
 @pytest.mark.parametrize("target", ["test_resnet", "test_vit", "test_convnext", "dla46_c"])
 def test_weights_of_another_model_are_refused(tmp_path, target):
     config = with_weights(tmp_path, source("test_efficientnet"), target)
-    with pytest.raises(CheckpointError, match=r"the weights are not those of the model: \d+ missing \("):
+    with pytest.raises(
+        CheckpointError,
+        match=r"those of the model: \d+ of \d+ (tensors fit; \d+|are) missing \(",
+    ):
         timm.build(config, RGB, True)
 
 
@@ -159,5 +163,25 @@ def test_a_missing_and_a_damaged_file(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         timm.build(dataclasses.replace(PLAIN, weights=str(tmp_path / "no.pt")), RGB, True)
     (tmp_path / "bad.safetensors").write_bytes(b"bad")
-    with pytest.raises(CheckpointError, match="cannot be read as weights"):
+    with pytest.raises(CheckpointError, match="cannot be read"):
         timm.build(dataclasses.replace(PLAIN, weights=str(tmp_path / "bad.safetensors")), RGB, True)
+
+
+@pytest.mark.parametrize(("name", "size"), [("test_resnet", 32), ("test_vit", 64)])
+def test_a_head_for_other_classes_is_refused(tmp_path, name, size):
+    model = source(name, num_classes=5, **({"img_size": 32} if name == "test_vit" else {}))
+    said = "is for 5 classes, the model's is for 7; model.head=reset" if size == 32 else r"of another shape \(.*head"
+    with pytest.raises(CheckpointError, match=said):
+        timm.build(with_weights(tmp_path, model, name), Shape(3, size, 7), True)
+
+
+def test_weights_without_a_head_are_refused(tmp_path):
+    model = source("test_vit", num_classes=0, img_size=32)
+    for size in (32, 64):
+        with pytest.raises(CheckpointError, match="head"):
+            timm.build(with_weights(tmp_path, model, "test_vit"), Shape(3, size, 7), True)
+        seed_all(3)
+        initial = timm.build(dataclasses.replace(PLAIN, name="test_vit"), Shape(3, size, 7), True).head.weight
+        seed_all(3)
+        built = timm.build(with_weights(tmp_path, model, "test_vit", "reset"), Shape(3, size, 7), True)
+        assert torch.equal(built.head.weight, initial)

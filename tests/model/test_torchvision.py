@@ -7,7 +7,7 @@ import torchvision as library
 from cvrun.errors import CheckpointError, ConfigError, RuleError
 from cvrun.model import Shape, _download, torchvision
 
-PLAIN = torchvision.Config(name="shufflenet_v2_x0_5", pretrained=False, weights=None, drop_rate=None)
+PLAIN = torchvision.Config(name="shufflenet_v2_x0_5", pretrained=False, weights=None, head="keep", drop_rate=None)
 RGB = Shape(3, 32, 7)
 
 
@@ -16,9 +16,9 @@ def source(num_classes: int = 1000, name: str = PLAIN.name):
     return library.models.get_model(name, weights=None, num_classes=num_classes)
 
 
-def with_weights(tmp_path, model, name: str = PLAIN.name) -> torchvision.Config:
+def with_weights(tmp_path, model, name: str = PLAIN.name, head: str = "keep") -> torchvision.Config:
     torch.save(model.state_dict(), tmp_path / "w.pth")
-    return dataclasses.replace(PLAIN, name=name, weights=str(tmp_path / "w.pth"))
+    return dataclasses.replace(PLAIN, name=name, weights=str(tmp_path / "w.pth"), head=head)
 
 
 def test_an_unknown_name_gives_the_nearest():
@@ -82,13 +82,13 @@ def test_statistics():
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "squeezenet1_1", "mobilenet_v3_small"])
-def test_a_local_file_with_other_classes_keeps_the_initial_head(tmp_path, name, channels):
+def test_the_head_of_a_local_file_with_other_classes_is_drawn_anew_when_that_was_asked_for(tmp_path, name, channels):
     model = source(name=name, num_classes=5)
     shape = Shape(channels, 64, 7)
     torch.manual_seed(9)
     initial = torchvision.build(dataclasses.replace(PLAIN, name=name), shape, True)
     torch.manual_seed(9)
-    built = torchvision.build(with_weights(tmp_path, model, name), shape, True)
+    built = torchvision.build(with_weights(tmp_path, model, name, "reset"), shape, True)
     head = torchvision._head(built)
     assert torch.equal(built.get_submodule(head).weight, initial.get_submodule(head).weight)
     expected = model.state_dict()
@@ -108,7 +108,7 @@ def test_weights_of_googlenet_with_auxiliary_classifiers(tmp_path):
 
 
 def test_weights_of_another_model_are_refused(tmp_path):
-    with pytest.raises(CheckpointError, match=r"the weights are not those of the model: \d+ missing"):
+    with pytest.raises(CheckpointError, match=r"not those of the model: \d+ of 52 tensors fit; \d+ missing"):
         torchvision.build(with_weights(tmp_path, source(), "squeezenet1_1"), RGB, True)
 
 
@@ -143,3 +143,8 @@ def test_pretrained_weights_are_not_looked_for_when_a_checkpoint_follows(monkeyp
     monkeypatch.setattr(_download, "from_url", lambda *args: pytest.fail("no download is expected"))
     config = dataclasses.replace(PLAIN, pretrained=True, weights="gone.pt")
     assert torchvision.build(config, RGB, False) is not None
+
+
+def test_a_head_for_other_classes_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="is for 5 classes, the model's is for 7; model.head=reset"):
+        torchvision.build(with_weights(tmp_path, source(5)), RGB, True)
