@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "cvrun"
 
-GROUND = {"", "errors", "rng", "duration", "dist", "folder", "cache", "fault", "tensorfile"}
+GROUND = {"", "errors", "rng", "duration", "dist", "folder", "cache", "fault", "tensorfile", "streams", "cells"}
 PARTS = {
     "data",
     "split",
@@ -28,10 +28,29 @@ PARTS = {
 }
 ASSEMBLY = {"options", "typed", "spec", "keys", "config", "plan", "prepare", "build", "environment", "rehearse"}
 EDGE = {"cli", "command", "report", "__main__"}
-GROUND_MAY_IMPORT = {"numpy", "torch"}
+GROUND_MAY_IMPORT = {"numpy", "torch", "safetensors", "yaml"}
+"""What reads the files of others: data, never code."""
 LAZY = {"timm", "torchvision", "sklearn", "tensorboard"}
-RUNS_CODE = {"pickle", "cPickle", "joblib", "dill", "cloudpickle", "marshal", "shelve"}
-LOADS_TENSORS = {"trainer.checkpoint", "model._weights"}
+RUNS_CODE = {"pickle", "cPickle", "joblib", "dill", "cloudpickle", "marshal", "shelve", "jsonpickle", "code", "codeop"}
+UNSAFE_NAMES = {
+    *("instantiate", "get_class", "get_method", "register_new_resolver", "register_resolver"),
+    *("unsafe_load", "unsafe_load_all", "full_load", "full_load_all", "UnsafeLoader", "FullLoader"),
+    *("getoutput", "getstatusoutput", "mktemp", "load_library", "unpack_archive"),
+    *("add_safe_globals", "safe_globals", "load_state_dict_from_url", "PackageImporter", "read_pickle"),
+}
+"""Functions and classes with which a file, an address or a shell would say what is run."""
+UNSAFE_CALLS = {
+    "yaml.load",
+    "yaml.load_all",
+    "os.system",
+    "os.popen",
+    "torch.hub.load",
+    "torch.package.PackageImporter",
+}
+OFF_ONLY = {"shell", "allow_pickle", "trust_remote_code", "trust_repo"}
+"""Arguments that may be given as False and in no other way."""
+IMAGE_LIMITS = {"MAX_IMAGE_PIXELS", "LOAD_TRUNCATED_IMAGES"}
+LOADS_TENSORS = {"tensorfile", "trainer.checkpoint"}
 
 Tree = tuple[str, ast.Module]
 """A module's name without "cvrun." (the package itself: ""), and its syntax tree."""
@@ -170,11 +189,52 @@ def tensors_are_loaded_as_data(name: str, tree: ast.Module) -> list[str]:
     return found
 
 
+def literally(keyword: ast.keyword, value: object) -> bool:
+    return isinstance(keyword.value, ast.Constant) and repr(keyword.value.value) == repr(value)
+
+
+def no_file_address_or_shell_says_what_is_run(name: str, tree: ast.Module) -> list[str]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = getattr(node, "module", None)
+            used = {alias.name for alias in node.names}
+            found += sorted(f"{module}.{n}" for n in used if n in UNSAFE_NAMES or f"{module}.{n}" in UNSAFE_CALLS)
+        elif isinstance(node, ast.Name | ast.Attribute):
+            last = node.id if isinstance(node, ast.Name) else node.attr
+            found += [last] if last in UNSAFE_NAMES or ast.unparse(node) in UNSAFE_CALLS else []
+        elif isinstance(node, ast.keyword) and node.arg in OFF_ONLY and not literally(node, False):
+            found.append(f"{node.arg}={ast.unparse(node.value)}")
+    return found
+
+
+def archives_are_filtered(name: str, tree: ast.Module) -> list[str]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            filtered = any(k.arg == "filter" and literally(k, "data") for k in node.keywords)
+            if node.func.attr in ("extract", "extractall") and not filtered:
+                found.append(f"line {node.lineno}: {ast.unparse(node)}")
+    return found
+
+
+def limits_of_images_stay(name: str, tree: ast.Module) -> list[str]:
+    set_to = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Name)]
+    names = {ast.unparse(node).rpartition(".")[2] for node in set_to if isinstance(node.ctx, ast.Store | ast.Del)}
+    return sorted(names & IMAGE_LIMITS)
+
+
+def no_place_is_open_to_others(name: str, tree: ast.Module) -> list[str]:
+    """Fixed names in the system's folder for temporary files, and addresses without encryption."""
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [text for text in texts if text.startswith(("/tmp", "/var/tmp", "/dev/shm/", "http://", "ftp://"))]
+
+
 # Rule, module, what is wrong in it: each rule must find it.
 BROKEN = [
     (every_module_has_a_layer, "utils", ""),
     (ground_stands_alone, "folder", "from cvrun.spec import Spec"),
-    (ground_stands_alone, "rng", "import yaml"),
+    (ground_stands_alone, "rng", "import hydra"),
     (ground_stands_alone, "", "from cvrun.cli import main"),
     (parts_know_contracts_only, "loss.cross_entropy", "from cvrun.model.convnet import ConvNet"),
     (parts_know_contracts_only, "loss.focal", "from cvrun.loss import cross_entropy"),
@@ -206,11 +266,37 @@ BROKEN = [
     (no_file_is_executed, "model._weights", "import pickle"),
     (no_file_is_executed, "typed", "eval('1')"),
     (no_file_is_executed, "typed", "def f():\n    exec('1')"),
+    (no_file_is_executed, "build", "def f():\n    import joblib"),
     (tensors_are_loaded_as_data, "build", "torch.load(f, weights_only=True)"),
-    (tensors_are_loaded_as_data, "trainer.checkpoint", "torch.load(f)"),
-    (tensors_are_loaded_as_data, "trainer.checkpoint", "torch.load(f, weights_only=False)"),
-    (tensors_are_loaded_as_data, "model._weights", "torch.load(f, weights_only=flag)"),
-    (tensors_are_loaded_as_data, "model._weights", "from torch import load"),
+    (tensors_are_loaded_as_data, "model._weights", "torch.load(f, weights_only=True)"),
+    (tensors_are_loaded_as_data, "tensorfile", "torch.load(f)"),
+    (tensors_are_loaded_as_data, "tensorfile", "torch.load(f, weights_only=False)"),
+    (tensors_are_loaded_as_data, "tensorfile", "torch.load(f, weights_only=flag)"),
+    (tensors_are_loaded_as_data, "tensorfile", "torch.jit.load(f, weights_only=True)"),
+    (tensors_are_loaded_as_data, "tensorfile", "from torch import load"),
+    (no_file_address_or_shell_says_what_is_run, "config", "hydra.utils.instantiate(node)"),
+    (no_file_address_or_shell_says_what_is_run, "config", "from hydra.utils import instantiate as build"),
+    (no_file_address_or_shell_says_what_is_run, "config", "OmegaConf.register_new_resolver('eval', f)"),
+    (no_file_address_or_shell_says_what_is_run, "typed", "yaml.load(text, Loader=yaml.SafeLoader)"),
+    (no_file_address_or_shell_says_what_is_run, "typed", "from yaml import load"),
+    (no_file_address_or_shell_says_what_is_run, "typed", "yaml.unsafe_load(text)"),
+    (no_file_address_or_shell_says_what_is_run, "typed", "Loader = yaml.FullLoader"),
+    (no_file_address_or_shell_says_what_is_run, "environment", "os.system('git')"),
+    (no_file_address_or_shell_says_what_is_run, "environment", "subprocess.run('git', shell=True)"),
+    (no_file_address_or_shell_says_what_is_run, "environment", "subprocess.run('git', shell=flag)"),
+    (no_file_address_or_shell_says_what_is_run, "environment", "subprocess.getoutput('git')"),
+    (no_file_address_or_shell_says_what_is_run, "pipeline.store", "np.load(f, allow_pickle=True)"),
+    (no_file_address_or_shell_says_what_is_run, "model.timm", "torch.hub.load('owner/name', 'net')"),
+    (no_file_address_or_shell_says_what_is_run, "model.timm", "f(name, trust_remote_code=True)"),
+    (no_file_address_or_shell_says_what_is_run, "tensorfile", "torch.serialization.add_safe_globals([C])"),
+    (no_file_address_or_shell_says_what_is_run, "folder", "tempfile.mktemp()"),
+    (no_file_address_or_shell_says_what_is_run, "data.folder", "shutil.unpack_archive(f)"),
+    (archives_are_filtered, "data.folder", "tar.extractall(folder)"),
+    (archives_are_filtered, "data.folder", "tar.extract(member, folder, filter='fully_trusted')"),
+    (limits_of_images_stay, "pipeline.decode", "Image.MAX_IMAGE_PIXELS = None"),
+    (limits_of_images_stay, "pipeline.decode", "ImageFile.LOAD_TRUNCATED_IMAGES = True"),
+    (no_place_is_open_to_others, "folder", "Path('/tmp/cvrun.lock')"),
+    (no_place_is_open_to_others, "model._download", "URL = 'http://example.org/w.pt'"),
 ]
 RULES = list(dict.fromkeys(rule for rule, _, _ in BROKEN))
 
@@ -224,7 +310,13 @@ SOUND = [
         "from cvrun.trainer.state import State\nimport cvrun.task",
     ),
     (heavy_imports_are_inside_functions, "model.timm", "def build():\n    import timm"),
-    (tensors_are_loaded_as_data, "trainer.checkpoint", "torch.load(f, map_location='cpu', weights_only=True)"),
+    (tensors_are_loaded_as_data, "tensorfile", "torch.load(f, map_location='cpu', weights_only=True)"),
+    (no_file_address_or_shell_says_what_is_run, "typed", "yaml.safe_load(text)"),
+    (no_file_address_or_shell_says_what_is_run, "environment", "subprocess.run(['git', 'log'], shell=False)"),
+    (no_file_address_or_shell_says_what_is_run, "pipeline.store", "np.load(f, allow_pickle=False, mmap_mode='r')"),
+    (archives_are_filtered, "data.folder", "tar.extractall(folder, filter='data')"),
+    (limits_of_images_stay, "pipeline.decode", "limit = Image.MAX_IMAGE_PIXELS"),
+    (ground_stands_alone, "tensorfile", "def f():\n    from safetensors.torch import load"),
     (ground_stands_alone, "rng", "import hashlib\nimport torch\nfrom cvrun.errors import ConfigError"),
 ]
 
