@@ -17,6 +17,7 @@ from tqdm import tqdm
 from cvrun import options
 from cvrun.early_stopping import Stopper
 from cvrun.logger import Header
+from cvrun.logger._queued import Queued
 from cvrun.logger._together import Loggers
 from cvrun.metric import Metric
 from cvrun.normalize import Affine, Source
@@ -42,12 +43,15 @@ def build_loggers(plan: Plan) -> Loggers:
     """Give the loggers of the plan; jsonl is always among them."""
     folder = plan.folder.path
     jsonl = options.load("logger", "jsonl")
-    others = [
-        (name, options.build("logger", choice.option, choice.config, folder))
-        for name, choice in plan.spec.loggers.items()
-        if choice.option != "jsonl"
-    ]
-    return Loggers(jsonl.build(jsonl.Config(), folder), others, plan.folder.log)
+    loggers = Loggers(jsonl.build(jsonl.Config(), folder), [], [], plan.folder.log)
+    for name, choice in plan.spec.loggers.items():
+        logger = options.build("logger", choice.option, choice.config, folder)
+        # The console draws in step with the run; nobody waits for the others.
+        if choice.option == "console":
+            loggers.others.append((name, logger))
+        elif choice.option != "jsonl":
+            loggers.queued.append((name, Queued(logger)))
+    return loggers
 
 
 def build_run(

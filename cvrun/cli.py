@@ -35,25 +35,32 @@ def main(argv: list[str] | None = None) -> int:
     Args:
         argv: The words after `cvrun`; None takes those of the process.
     """
+    from cvrun.streams import drop, open_closed
+
+    open_closed()
+    code = 0
     try:
         try:
-            return _dispatch(sys.argv[1:] if argv is None else list(argv))
+            code = _dispatch(sys.argv[1:] if argv is None else list(argv))
         finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader of standard output has gone; nothing more can be said there.
-        _drop_output()
-        return 0
+        drop(sys.stdout)
     except OSError as error:
-        _drop_output()
-        _say(f"cvrun: the output cannot be written ({error.strerror or error})")
-        return 7
+        drop(sys.stdout)
+        _say(f"cvrun: standard output: cannot be written ({error.strerror or error})")
+        code = code or 7
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        drop(sys.stderr)
+    return code
 
 
 def _dispatch(words: list[str]) -> int:
     if not words:
-        sys.stderr.write(usage())
+        _say(usage().rstrip("\n"))
         return 2
     name, rest = words[0], words[1:]
     if name in ("-h", "--help", "help"):
@@ -69,9 +76,11 @@ def _dispatch(words: list[str]) -> int:
     if name not in commands():
         import difflib
 
+        from cvrun.errors import printable
+
         near = difflib.get_close_matches(name, commands(), n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        sys.stderr.write(f"cvrun: {name}: unknown command, expected one of {', '.join(commands())}{hint}\n")
+        _say(f"cvrun: {printable(name)}: unknown command, expected one of {', '.join(commands())}{hint}")
         return 2
     return _call(name, rest)
 
@@ -80,7 +89,8 @@ def _call(name: str, rest: list[str]) -> int:
     """Call `run(rest)` of the command's module; errors for the user become one line and their exit code."""
     import importlib
 
-    from cvrun.errors import CvrunError
+    from cvrun.errors import CvrunError, printable
+    from cvrun.streams import without_reader
 
     try:
         return int(importlib.import_module(f"cvrun.command.{name}").run(rest))
@@ -90,12 +100,14 @@ def _call(name: str, rest: list[str]) -> int:
     except KeyboardInterrupt:
         _say(f"cvrun {name}: interrupted")
         code = 130
-    except BrokenPipeError:
-        raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        # A process of ours whose pipe broke is another matter.
+        if isinstance(error, BrokenPipeError) and without_reader(sys.stdout):
             raise
-        line = " ".join(f"{error}".split())
+        line = printable(" ".join(f"{error}".split()))
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _say(f"cvrun {name}: {line}")
+            return 7
         _say(f"cvrun {name}: internal error, {type(error).__name__}: {line}; CVRUN_TRACEBACK=1 shows where")
         code = 1
     return code
@@ -113,11 +125,6 @@ def _completes_overrides(rest: list[str]) -> bool:
     return words[1] in ("train", "check")
 
 
-def _drop_output() -> None:
-    """Let what is still to be written go nowhere, so that Python does not fail on it when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _print(text: str) -> int:
     sys.stdout.write(text)
     return 0
@@ -125,8 +132,10 @@ def _print(text: str) -> int:
 
 def _say(line: str) -> None:
     """Say why the command ends; with CVRUN_TRACEBACK=1 also where the error that is being handled came from."""
-    sys.stderr.write(f"{line}\n")
+    from cvrun.streams import tell
+
+    tell(line)
     if os.environ.get("CVRUN_TRACEBACK") == "1":
         import traceback
 
-        traceback.print_exc()
+        tell(traceback.format_exc().rstrip("\n"))

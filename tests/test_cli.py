@@ -127,13 +127,13 @@ def test_reader_that_goes_away_is_no_error(words):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-@pytest.mark.parametrize("words", [["options"], ["--help"]])
-def test_output_that_cannot_be_written_is_one_line(words):
+@pytest.mark.parametrize(("words", "who"), [(["options"], "cvrun options"), (["--help"], "cvrun")])
+def test_output_that_cannot_be_written_is_one_line(words, who):
     with open("/dev/full", "w") as full:
         child = started(words, stdout=full)
         _, said = child.communicate(timeout=60)
     assert child.returncode == 7
-    assert said == "cvrun: the output cannot be written (No space left on device)\n"
+    assert said == f"{who}: standard output: cannot be written (No space left on device)\n"
 
 
 def test_completion_of_a_command_that_takes_no_overrides_is_empty(monkeypatch, capsys):

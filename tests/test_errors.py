@@ -1,7 +1,7 @@
 import pytest
 
 from cvrun import errors
-from cvrun.errors import ConfigError, CvrunError, RuleError, did_you_mean, one_of, require
+from cvrun.errors import ConfigError, CvrunError, RuleError, did_you_mean, one_of, printable, require
 
 # Exit codes of the table in the README: 2 config, 3 data, 4 checkpoint, 5 diverged, 6 memory, 7 storage.
 CODES = {
@@ -57,3 +57,15 @@ def test_did_you_mean(word, nearest):
 
 def test_did_you_mean_of_nothing():
     assert did_you_mean("x", []) == ""
+
+
+def test_printable():
+    assert printable("a b \u00fc \u6f22 \u00e9 \\") == "a b \u00fc \u6f22 \u00e9 \\"
+    assert printable("\x00\x7f\n\u202e\ud800") == "\\x00\\x7f\\n\\u202e\\ud800"
+
+
+def test_a_name_in_a_message_cannot_steer_a_terminal():
+    assert (
+        str(ConfigError("\x1b[31mred\x07.png: broken", "rename \x9b1m"))
+        == "\\x1b[31mred\\x07.png: broken; rename \\x9b1m"
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import torch
 import yaml
 
 from cvrun.build import build_loggers, build_run, header
+from cvrun.command._output import say
 from cvrun.errors import CheckpointError, CvrunError, DataError, DivergedError, OutOfMemoryError
 from cvrun.folder import RunFolder, write_atomic
 from cvrun.logger._together import Loggers
@@ -164,7 +164,7 @@ def _note_failure(folder: RunFolder, state: str, error: BaseException) -> None:
     try:
         folder.write_status({**status, "state": state, "reason": reason, "resumable": state != "diverged"})
     except CvrunError as also:
-        print(f"cvrun: {also}", file=sys.stderr)
+        say(f"cvrun: {also}")
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

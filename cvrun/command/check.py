@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
+from cvrun.command._output import say, show
 from cvrun.config import HydraJob, run_command
-from cvrun.errors import CvrunError
+from cvrun.errors import CvrunError, printable
 
 
 def run(arguments: list[str]) -> int:
@@ -25,19 +24,19 @@ def _check(job: HydraJob) -> int:
         plan = prepare(spec).plan
         require_weights(spec)
     except CvrunError as error:
-        print(f"cvrun check: {error}", file=sys.stderr)
+        say(f"cvrun check: {error}")
         return error.exit_code
-    print(plain_table(plan.lines()), end="")
+    text = plain_table(plan.lines())
     rows = []
     for position, name in enumerate(plan.data.classes):
         rows.append([name, *(f"{counts[position]:,}" for counts in plan.data.counts.values())])
     rows.append(["all", *(f"{sum(counts):,}" for counts in plan.data.counts.values())])
     if plan.data.groups:
         rows.append(["groups", *(f"{count:,}" for count in plan.data.groups.values())])
-    print("\n" + text_table(["class", *plan.data.counts], rows, right=(1, 2, 3)), end="")
-    for line in plan.warnings:
-        print(f"warning: {line}")
+    text += "\n" + text_table(["class", *plan.data.counts], rows, right=(1, 2, 3))
+    text += "".join(f"warning: {printable(line)}\n" for line in plan.warnings)
     status = plan.folder.read_status()
     if status is not None:
-        print(f"this run exists: {status.get('state')} at step {status.get('step')}")
+        text += f"this run exists: {status.get('state')} at step {status.get('step')}\n"
+    show(text)
     return 0

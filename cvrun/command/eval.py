@@ -8,12 +8,12 @@ from pathlib import Path
 
 from cvrun.build import build_task, store_of
 from cvrun.command._arguments import parser_of
-from cvrun.command._output import say
+from cvrun.command._output import say, show
 from cvrun.command._run_folder import existing
 from cvrun.command._trained import Trained, load_trained
 from cvrun.config import load
 from cvrun.data import SPLITS
-from cvrun.errors import DataError
+from cvrun.errors import DataError, printable
 from cvrun.folder import RunFolder, finite
 from cvrun.keys import RESUME_KEYS
 from cvrun.pipeline.loader import evaluation_batches
@@ -45,14 +45,14 @@ def run(arguments: list[str]) -> int:
     if given.json:
         tta = augmented.metrics if augmented else None
         content = {**about, "images": images, "metrics": plain.metrics, "tta": tta, **details}
-        print(json.dumps(finite(content), indent=2), flush=True)
+        show(json.dumps(finite(content), indent=2) + "\n")
         return 0
     metrics = {f"{given.split}/{key}": value for key, value in plain.metrics.items()}
     if augmented:
         metrics |= {f"{given.split}/tta/{key}": value for key, value in augmented.metrics.items()}
-    print(f"{folder.path}: {given.checkpoint} weights (step {trained.step:,}) on {images:,} {given.split} images")
+    said = f"{folder.path}: {given.checkpoint} weights (step {trained.step:,}) on {images:,} {given.split} images"
     tables = class_table(details["per_class"]) + confusion_table(details["per_class"], details["confusion_matrix"])
-    print("\n" + metric_table(metrics) + tables, end="", flush=True)
+    show(f"{printable(said)}\n\n{metric_table(metrics)}{tables}")
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cvrun import options
 from cvrun.command._arguments import parser_of
+from cvrun.command._output import show
 from cvrun.errors import ConfigError, did_you_mean
 from cvrun.keys import TOP
 
@@ -21,7 +22,7 @@ def run(arguments: list[str]) -> int:
         hint = did_you_mean(given.group, groups)
         raise ConfigError(f"{given.group}: unknown group, expected one of {', '.join(groups)}", hint)
     for group in groups if given.group is None else [given.group]:
-        print(group_text(group), end="", flush=True)
+        show(group_text(group))
     return 0
 
 

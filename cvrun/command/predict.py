@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,13 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from cvrun.build import build_task
+from cvrun.cells import path_cell, text_cell, write_row
 from cvrun.command._arguments import parser_of
-from cvrun.command._output import say
+from cvrun.command._output import say, show
 from cvrun.command._run_folder import existing
 from cvrun.command._trained import Trained, load_trained
 from cvrun.config import load
 from cvrun.data import IMAGE_SUFFIXES, Manifest
-from cvrun.errors import ConfigError, DataError
+from cvrun.errors import ConfigError, DataError, printable
 from cvrun.folder import write_atomic
 from cvrun.keys import RESUME_KEYS
 from cvrun.pipeline.loader import evaluation_batches
@@ -48,12 +47,11 @@ def run(arguments: list[str]) -> int:
     # A file name that is no UTF-8 is written with the bytes that it has.
     content = text.encode(errors="surrogateescape")
     if output is None:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()
+        show(content)
         return 0
     write_atomic(output, content)
-    print(f"{output}: {len(paths):,} images, {trained.meta['run_id']} at step {trained.step:,}", flush=True)
+    done = f"{output}: {len(paths):,} images, {trained.meta['run_id']} at step {trained.step:,}"
+    show(f"{printable(done)}\n", kept=output)
     return 0
 
 
@@ -108,20 +106,15 @@ def _rows(paths: Sequence[Path], spec: Spec, trained: Trained) -> Iterator[tuple
 def _csv(rows: Iterator[tuple[Path, NDArray[np.float32]]], classes: Sequence[str]) -> str:
     text = io.StringIO()
     taken = ("path", "label", "score")
+    labels = [text_cell(name) for name in classes]
     # Two columns of one name would read back as one.
-    _write_row(text, [*taken, *(f"probability of {name}" if name in taken else name for name in classes)])
+    write_row(text, [*taken, *(f"probability of {name}" if name in taken else name for name in labels)])
     for path, probabilities in rows:
         best = int(probabilities.argmax())
         # str of a numpy float32 is the shortest text that reads back as the same number.
         numbers = [str(value) for value in probabilities]
-        _write_row(text, [str(path), classes[best], numbers[best], *numbers])
+        write_row(text, [path_cell(path), labels[best], numbers[best], *numbers])
     return text.getvalue()
-
-
-def _write_row(text: io.StringIO, cells: Sequence[str]) -> None:
-    # csv quotes a line feed by itself, but not a carriage return.
-    unsafe = any("\r" in cell for cell in cells)
-    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if unsafe else csv.QUOTE_MINIMAL).writerow(cells)
 
 
 def _json(rows: Iterator[tuple[Path, NDArray[np.float32]]], classes: Sequence[str]) -> str:

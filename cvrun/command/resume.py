@@ -22,5 +22,5 @@ def run(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     folder = existing(given.run)
     outcome = execute(load(folder.spec, given.overrides), folder, rerun=False)
-    show(summary(outcome.folder, outcome.status, outcome.note))
+    show(summary(outcome.folder, outcome.status, outcome.note), kept=outcome.folder)
     return outcome.exit_code

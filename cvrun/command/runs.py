@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from cvrun.command._arguments import parser_of
+from cvrun.command._output import show
 from cvrun.report.runs import find_runs, runs_table
 
 
@@ -16,5 +17,5 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     given = parser.parse_args(arguments)
     found = find_runs(given.folder)
-    print(json.dumps(found, indent=2) if given.json else runs_table(found), end="\n" if given.json else "", flush=True)
+    show(f"{json.dumps(found, indent=2)}\n" if given.json else runs_table(found))
     return 0

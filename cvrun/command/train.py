@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-from cvrun.command._output import show
+from cvrun.command._output import say, show
 from cvrun.command._sweep import Job, append, read, sweep_table
 from cvrun.config import HydraJob, run_command
 from cvrun.errors import CvrunError, DivergedError
@@ -32,7 +31,7 @@ def run(arguments: list[str]) -> int:
         return 0
     if len(jobs) == 1 and not any(word in ("-m", "--multirun") for word in arguments):
         return jobs[0].exit_code
-    show(sweep_table(jobs))
+    show(sweep_table(jobs), kept="the folders of the runs")
     stopped = [job.exit_code for job in jobs if job.exit_code >= 128]
     if stopped:
         return stopped[0]
@@ -69,12 +68,12 @@ def _train(job: HydraJob) -> tuple[float | None, str, int]:
     from cvrun.report.summary import summary
 
     outcome = execute(spec, address(spec), rerun=spec.settings.rerun)
-    show(summary(outcome.folder, outcome.status, outcome.note))
+    show(summary(outcome.folder, outcome.status, outcome.note), kept=outcome.folder)
     return outcome.status.get("score"), str(outcome.status.get("state")), outcome.exit_code
 
 
 def _say(line: str) -> None:
-    print(f"cvrun train: {line}", file=sys.stderr)
+    say(f"cvrun train: {line}")
     if os.environ.get("CVRUN_TRACEBACK") == "1":
         import traceback
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cvrun.errors import ConfigError, DataError
+from cvrun.errors import ConfigError, DataError, printable
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and bytes that are not UTF-8: they break terminals, reports and prediction files."""
@@ -39,7 +39,7 @@ def reason(error: Exception) -> str:
 
 def shown(name: object) -> str:
     """Give a name with control characters escaped, fit for a message."""
-    return CONTROL.sub(lambda match: ascii(match[0])[1:-1], str(name))
+    return printable(str(name))
 
 
 def _from(path: Path) -> str:

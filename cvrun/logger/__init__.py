@@ -3,6 +3,10 @@
 Contract of an option module: a flat frozen dataclass `Config` and `build(config: Config, folder: Path) -> Logger`.
 To add one, write `cvrun/logger/NAME.py` and `configs/logger/NAME.yaml` (with `# @package logger.NAME` on top and
 `option: NAME`). A record is a flat dict: `step`, `epoch`, `time`, and `split/name` values such as `val/accuracy`.
+
+`jsonl` and `console` are called by the thread that trains. Every other logger works in a thread of its own behind a
+queue (`_queued.py`): it may be slow, raise or hang, is left out after three errors in a row or one in `open`, and at
+the end of a run all have five seconds together. `build` is called in the training thread: it must contact nobody.
 """
 
 from __future__ import annotations
@@ -44,7 +48,10 @@ class Logger(Protocol):
         """Begin; on a resume, forget what an earlier process wrote about steps after header.step."""
 
     def advance(self, step: int) -> None:
-        """Learn that step updates are done; called after each update, so it must cost next to nothing."""
+        """Learn that step updates are done; called after each update, so it must cost next to nothing.
+
+        Not called where a queue is between: news of each step would fill it.
+        """
 
     def write(self, record: Record) -> None:
         """Take a record."""
@@ -54,3 +61,10 @@ class Logger(Protocol):
 
     def close(self) -> None:
         """End; called once, also after an error."""
+
+
+class Truth(Logger, Protocol):
+    """The logger whose records count."""
+
+    def sync(self) -> None:
+        """Make every record so far durable, also if the power fails now."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cvrun.errors import printable
 from cvrun.logger import Header, Record
 
 _REFRESH = 0.2
@@ -41,7 +42,7 @@ class ConsoleLogger:
         folded = self._console.is_terminal or "COLUMNS" in os.environ
         for name, text in header.lines:
             room = max(self._console.width - width, 20) if folded else max(len(text), 1)
-            rows = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+            rows = textwrap.wrap(printable(text), room, break_long_words=False, break_on_hyphens=False)
             self.say((f"{name:<{width}}" + f"\n{'':<{width}}".join(rows)).rstrip())
         self._began = self._drawn = time.monotonic()
         if self._console.is_terminal:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from cvrun.cells import text_cell, write_row
 from cvrun.folder import RunFolder, write_atomic
 from cvrun.logger import Header, Record
+from cvrun.logger._records import read_records
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Csv:
     def __init__(self, folder: RunFolder) -> None:
         """Write to records.csv in folder."""
         self._folder = folder
+        self._size = -1
 
     def open(self, header: Header) -> None:
         """Do nothing: the table follows the records."""
@@ -43,15 +44,23 @@ class Csv:
         self._write()
 
     def _write(self) -> None:
-        if not self._folder.records.exists():
+        """Write the table, unless it holds everything: several records may have come since the last call."""
+        source = self._folder.records
+        size = source.stat().st_size if source.exists() else self._size
+        if size == self._size:
             return
-        rows = [json.loads(line) for line in self._folder.records.read_text().splitlines()]
+        rows = read_records(source)
         columns = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
-        table = csv.DictWriter(text, columns, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+        write_row(text, [text_cell(name) for name in columns])
+        for row in rows:
+            write_row(text, [_cell(row.get(name)) for name in columns])
         write_atomic(self._folder.path / "records.csv", text.getvalue().encode())
+        self._size = size
+
+
+def _cell(value: object) -> str:
+    return text_cell(value) if isinstance(value, str) else "" if value is None else str(value)
 
 
 def build(config: Config, folder: Path) -> Csv:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from cvrun import fault
 from cvrun.folder import RunFolder, finite, storage_errors, write_atomic
 from cvrun.logger import Header, Record
+from cvrun.logger._records import read_records, stays
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,8 @@ class Jsonl:
 
     def open(self, header: Header) -> None:
         """Drop records of what this process does anew, and a torn last line; then append."""
-        kept = [line for line in _lines(self._path) if _belongs(line, header)]
-        write_atomic(self._path, "".join(f"{line}\n" for line in kept).encode())
+        kept = [json.dumps(record) + "\n" for record in read_records(self._path) if stays(record, header)]
+        write_atomic(self._path, "".join(kept).encode())
         with storage_errors(self._path):
             self._file = self._path.open("a")
 
@@ -39,8 +42,16 @@ class Jsonl:
         """Append record."""
         if self._file is not None:
             with storage_errors(self._path):
+                fault.point("record.write")
                 self._file.write(json.dumps(finite(dict(record))) + "\n")
                 self._file.flush()
+            fault.point("record.written")
+
+    def sync(self) -> None:
+        """Make every record so far durable, also if the power fails now."""
+        if self._file is not None:
+            with storage_errors(self._path):
+                os.fsync(self._file.fileno())
 
     def say(self, text: str) -> None:
         """Do nothing."""
@@ -56,18 +67,3 @@ class Jsonl:
 def build(config: Config, folder: Path) -> Jsonl:
     """Give the logger of a run's folder."""
     return Jsonl(RunFolder(folder).records)
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().split("\n") if path.exists() else []
-
-
-def _belongs(line: str, header: Header) -> bool:
-    """Whether a line is a whole record that counts; the last record of a finished run is written anew."""
-    try:
-        record = json.loads(line)
-        is_evaluation = any(name.startswith("val/") for name in record)
-        last = header.evaluated if is_evaluation else header.step
-        return bool(record["step"] <= last) and "best/step" not in record
-    except (ValueError, KeyError, TypeError):
-        return False

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cvrun.errors import printable
 from cvrun.folder import RunFolder
 from cvrun.report.tables import text_table
 
@@ -26,7 +27,8 @@ def summary(path: Path, status: Mapping[str, Any], note: str = "") -> str:
         note: A line about what happened before, or nothing.
     """
     epochs, seconds = float(status.get("epochs") or 0), float(status.get("seconds") or 0)
-    lines = [f"{path}: {status.get('state')} ({status.get('reason')})" + (f"; {note}" if note else "")]
+    said = f"{path}: {status.get('state')} ({status.get('reason')})" + (f"; {note}" if note else "")
+    lines = [printable(said)]
     if status.get("score") is not None:
         best = f"best {status.get('monitor')} {float(status['score']):.4f} at step {status.get('best_step'):,}"
         lines.append(f"{best}; {epochs:.1f} epochs in {seconds:.1f} s")

@@ -12,6 +12,8 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from cvrun.errors import printable
+
 _GAP = 2
 """[characters] between two columns."""
 
@@ -63,11 +65,6 @@ def render(content: Table, narrowest: int = 0) -> str:
     file = console.file
     assert isinstance(file, io.StringIO)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
-
-
-def printable(text: str) -> str:
-    """Give text with control characters written out, since names come from files."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def plain_table(rows: Sequence[tuple[str, str]]) -> str:

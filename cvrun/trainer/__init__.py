@@ -106,6 +106,9 @@ class Recorder(Protocol):
     def say(self, text: str) -> None:
         """Take a line for the person who watches."""
 
+    def sync(self) -> None:
+        """Make every record so far durable; called before a commit, which must not know of one that may be lost."""
+
 
 @dataclass(frozen=True)
 class Run:

@@ -1,7 +1,11 @@
+import os
 import subprocess
 import sys
 
-from cvrun.command._output import show
+import pytest
+
+from cvrun.command._output import say, show
+from cvrun.errors import StorageError
 
 
 def test_text_is_written(capsys):
@@ -17,3 +21,46 @@ def test_a_reader_that_has_gone_is_no_error():
     reader.stdin.close()
     assert done.returncode == 7
     assert done.stderr == b""
+
+
+def test_bytes_are_written_as_they_are(capfdbinary):
+    show(b"caf\xe9\n")
+    assert capfdbinary.readouterr().out == b"caf\xe9\n"
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """Lets nothing be written to standard output."""
+    with open("/dev/full", "w") as stream:
+        # Not yet: pytest sets it anew when the test begins.
+        yield lambda: monkeypatch.setattr(sys, "stdout", stream)
+
+
+def test_a_result_that_is_kept_nowhere_is_an_error(full, capsys):
+    full()
+    with pytest.raises(StorageError, match=r"^standard output: cannot be written \(No space left on device\)$"):
+        show("x")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_result_that_is_kept_is_a_warning_once(full, capsys, tmp_path):
+    full()
+    show("x", kept=tmp_path)
+    show("y", kept=tmp_path)
+    warning = f"warning: standard output cannot be written (No space left on device); the result is in {tmp_path}"
+    assert capsys.readouterr().err == f"{warning}\n"
+    assert (tmp_path / "log.txt").read_text().partition(" ")[2] == f"{warning}\n"
+
+
+def test_a_file_that_keeps_the_result_gets_no_log(full, capsys, tmp_path):
+    full()
+    (tmp_path / "p.csv").touch()
+    show("x", kept=tmp_path / "p.csv")
+    show("x", kept="the folders of the runs")
+    assert capsys.readouterr().err.count("warning") == 1
+    assert os.listdir(tmp_path) == ["p.csv"]
+
+
+def test_a_message_is_one_line_without_control_characters(capsys):
+    say("\x1b]0;title\x07 of a\nfile")
+    assert capsys.readouterr().err == "\\x1b]0;title\\x07 of a\\nfile\n"

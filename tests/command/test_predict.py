@@ -129,9 +129,7 @@ def test_a_path_that_is_no_utf8_keeps_its_bytes(call, trained, image_folder, tmp
     assert b"caf\xe9.png" in (tmp_path / "p.csv").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "name", ["a,b", 'say "cat"', "two\nlines", "=cmd|' /C calc'!A0", "car\rriage", " space", "", "ü"]
-)
+@pytest.mark.parametrize("name", ["a,b", 'say "cat"', "two\nlines", "car\rriage", " space", "", "ü"])
 def test_any_class_name_and_path_survives(tmp_path, name):
     probabilities = np.array([0.1, 0.9], dtype=np.float32)
     path = tmp_path / "p.csv"
@@ -158,3 +156,30 @@ def test_a_broken_link_is_missing(tmp_path):
     (tmp_path / "x.png").symlink_to(tmp_path / "nothing")
     with pytest.raises(DataError, match="no such file"):
         image_files([tmp_path / "x.png"])
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_names_are_no_formulas_and_numbers_are_numbers(tmp_path, start):
+    name = f"{start}cmd|' /C calc'!A0"
+    probabilities = np.array([-0.5, 1e-7], dtype=np.float32)
+    path = tmp_path / "p.csv"
+    path.write_bytes(_csv(iter([(name, probabilities)]), (name, "other")).encode())
+    with path.open(newline="") as file:
+        header, row = csv.reader(file)
+    assert header == ["path", "label", "score", f"'{name}", "other"]
+    assert row == [f"./{name}", "other", "1e-07", "-0.5", "1e-07"]
+
+
+def test_json_holds_names_as_they_are(call, trained, image_folder, tmp_path):
+    shutil.copy(image_folder / "cat" / "00.png", tmp_path / "=1+1.png")
+    assert json.loads(call("predict", trained, "=1+1.png", "--json").out)[0]["path"] == "=1+1.png"
+    (row,) = csv.DictReader(call("predict", trained, "=1+1.png").out.splitlines())
+    assert row["path"] == "./=1+1.png"
+    assert (tmp_path / row["path"]).is_file()
+
+
+def test_a_path_that_does_not_exist_cannot_steer_a_terminal(call, trained):
+    said = call("predict", trained, "\x1b]0;title\x07\x1b[2J.png")
+    assert (said.code, said.out) == (3, "")
+    assert "\x1b" not in said.err and "\x07" not in said.err
+    assert said.err.startswith("cvrun predict: \\x1b]0;title\\x07\\x1b[2J.png: no such file")

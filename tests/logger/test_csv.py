@@ -38,3 +38,33 @@ def test_log_points_wait_for_the_next_evaluation(tmp_path, header):
     logger.write({"step": 1, "train/loss": 2.5})
     assert not (tmp_path / "records.csv").exists()
     truth.close()
+
+
+def test_records_that_came_meanwhile_cost_one_table(tmp_path, header, monkeypatch):
+    truth, logger = jsonl.build(jsonl.Config(), tmp_path), table.build(table.Config(), tmp_path)
+    written = []
+    real = table.write_atomic
+    monkeypatch.setattr(table, "write_atomic", lambda path, content: (written.append(path), real(path, content)))
+    truth.open(header())
+    for step in range(1, 6):
+        truth.write({"step": step, "val/accuracy": 0.1})
+    for step in range(1, 6):
+        logger.write({"step": step, "val/accuracy": 0.1})
+    logger.close()
+    assert len(written) == 1
+    assert len((tmp_path / "records.csv").read_text().splitlines()) == 6
+    truth.close()
+
+
+def test_a_line_that_is_being_written_is_left_for_later(tmp_path, header):
+    (tmp_path / "records.jsonl").write_text('{"step": 1, "val/accuracy": 0.5}\n{"step": 2, "val/acc')
+    logger = table.build(table.Config(), tmp_path)
+    logger.write({"step": 1, "val/accuracy": 0.5})
+    assert (tmp_path / "records.csv").read_text() == "step,val/accuracy\n1,0.5\n"
+
+
+def test_text_is_no_formula_and_numbers_are_numbers(tmp_path, header):
+    (tmp_path / "records.jsonl").write_text('{"step": 1, "=a": -0.5, "b": "=1+1", "c": null}\n')
+    logger = table.build(table.Config(), tmp_path)
+    logger.close()
+    assert (tmp_path / "records.csv").read_text() == "step,'=a,b,c\n1,-0.5,'=1+1,\n"

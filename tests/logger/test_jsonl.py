@@ -1,6 +1,7 @@
 """logger=jsonl: the truth."""
 
 import json
+import os
 
 import pytest
 
@@ -88,4 +89,19 @@ def test_a_full_disk_is_an_error_of_storage_and_closing_is_quiet(tmp_path, heade
     logger._file = open("/dev/full", "a")  # noqa: SIM115
     with pytest.raises(StorageError, match="No space left"):
         logger.write(line(1))
+    logger.close()
+
+
+def test_sync_makes_the_lines_durable(tmp_path, header, monkeypatch):
+    synced = []
+    logger = build(Config(), tmp_path)
+    logger.sync()
+    logger.open(header())
+    logger.write(line(1))
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.readlink(f"/proc/self/fd/{handle}")))
+    logger.sync()
+    assert synced == [str(tmp_path / "records.jsonl")]
+    monkeypatch.setattr(os, "fsync", lambda handle: os.fstat(-1))
+    with pytest.raises(StorageError, match=r"records\.jsonl: cannot be written"):
+        logger.sync()
     logger.close()

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from cvrun.report.tables import plain_table, printable, text_table
+from cvrun.report.tables import plain_table, text_table
 
 
 @pytest.fixture(autouse=True)
@@ -78,8 +78,3 @@ def test_on_a_terminal_headings_are_bold_and_colours_never_come(monkeypatch, no_
     assert ("\x1b[1mname" in text) == (term != "dumb")
     assert "\x1b[3" not in text
     assert text.splitlines()[-1] == "a"
-
-
-def test_printable():
-    assert printable("a b ü 漢 é") == "a b ü 漢 é"
-    assert printable("\x00\x7f\u202e\ud800") == "\\x00\\x7f\\u202e\\ud800"

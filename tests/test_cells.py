@@ -1,0 +1,58 @@
+"""Cells of CSV files: inert for spreadsheets, exact for programs."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from cvrun.cells import path_cell, text_cell, write_row
+
+# OWASP, CSV injection: =, +, -, @, tab, carriage return, line feed, and the wide forms of the first four.
+STARTS = ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_what_begins_a_formula_gets_a_quote_in_front(start):
+    assert text_cell(f"{start}1+1") == f"'{start}1+1"
+    assert text_cell(start) == f"'{start}"
+
+
+@pytest.mark.parametrize("text", ["", "cat", "a=b", "1-2", " =1", "'quoted'", "\u00fc"])
+def test_other_text_stays(text):
+    assert text_cell(text) == text
+
+
+def test_two_texts_never_become_the_same():
+    texts = ["=x", "'=x", "''=x", "x", "'x"]
+    assert len({text_cell(text) for text in texts}) == len(texts)
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_path_still_finds_its_file(tmp_path, start, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = f"{start}cmd.png"
+    Path(name).write_text("found")
+    cell = path_cell(Path(name))
+    assert cell == f"./{name}"
+    with open(cell) as file:
+        assert file.read() == "found"
+
+
+def test_other_paths_stay():
+    for path in ("a/=b.png", "/=b", "x.png", "../-x"):
+        assert path_cell(Path(path)) == path
+
+
+@pytest.mark.parametrize("cell", ["a\rb", "a;=1+1", "a\t=1+1"])
+def test_a_row_that_another_separator_would_split_is_quoted(cell):
+    file = io.StringIO()
+    write_row(file, [cell, "0.5"])
+    assert file.getvalue() == f'"{cell}","0.5"\n'
+    assert list(csv.reader(io.StringIO(file.getvalue(), newline=""))) == [[cell, "0.5"]]
+
+
+def test_a_plain_row_is_plain():
+    file = io.StringIO()
+    write_row(file, ["a b", "-0.5", "x,y", 'say "x"'])
+    assert file.getvalue() == 'a b,-0.5,"x,y","say ""x"""\n'
