@@ -13,7 +13,7 @@ from cvrun.errors import printable
 from cvrun.folder import now
 from cvrun.logger import Header, Logger, Record, Truth
 from cvrun.logger._queued import Queued, Trouble, close_all
-from cvrun.streams import drop, tell
+from cvrun.streams import tell
 
 L = TypeVar("L", Logger, Queued)
 
@@ -107,8 +107,7 @@ def note(log: Path, text: str) -> str:
 
 def _show(text: str) -> None:
     """Write a line to standard output, since standard error takes none."""
-    try:
+    # Where that fails too, the result of the command will fail there, and be answered for.
+    with contextlib.suppress(OSError, ValueError):
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
-    except (OSError, ValueError):
-        drop(sys.stdout)

@@ -55,7 +55,7 @@ class Said:
 class Child:
     """A command of cvrun in its own process, which leads a process group of its own."""
 
-    def __init__(self, words, cwd: Path, faults: str = "", env=None, out=None, limit=None):
+    def __init__(self, words, cwd: Path, faults: str = "", env=None, out=None, limit=None, err=None):
         """Start it.
 
         Args:
@@ -65,11 +65,14 @@ class Child:
             env: Further variables.
             out: A file that takes its standard output instead, such as /dev/full.
             limit: [bytes] no file may grow beyond (RLIMIT_FSIZE).
+            err: As out, for its standard error.
         """
         self.cwd = cwd
         self._names = [cwd / f".{kind}-{time.monotonic_ns()}" for kind in ("out", "err")]
         if out is not None:
             self._names[0] = Path(out)
+        if err is not None:
+            self._names[1] = Path(err)
         main = sys.modules["__main__"]
         kept = getattr(main, "__spec__", None), getattr(main, "__file__", None)
         # The child would import what runs the tests.
@@ -101,7 +104,7 @@ class Child:
 
     def err(self) -> str:
         """What it has written to standard error so far."""
-        return self._names[1].read_text(errors="replace") if self._names[1].exists() else ""
+        return self._names[1].read_text(errors="replace") if self._names[1].is_file() else ""
 
     def wait_for(self, condition, seconds: float = 60) -> None:
         """Wait until condition() holds; the child must still run then."""
