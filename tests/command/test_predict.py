@@ -183,3 +183,13 @@ def test_a_path_that_does_not_exist_cannot_steer_a_terminal(call, trained):
     assert (said.code, said.out) == (3, "")
     assert "\x1b" not in said.err and "\x07" not in said.err
     assert said.err.startswith("cvrun predict: \\x1b]0;title\\x07\\x1b[2J.png: no such file")
+
+
+def test_the_name_of_a_class_is_no_markup(call, image_folder, tmp_path):
+    (image_folder / "cat").rename(image_folder / "[red]x")
+    words = ("data=folder", f"data.root={image_folder}", "data.size=8", "trainer.batch_size=16", "trainer.epochs=1")
+    said = call("train", *words, "model.width=4")
+    assert said.code == 0
+    assert sum(line.startswith("[red]x ") for line in said.out.splitlines()) == 1
+    run = next(tmp_path.glob("outputs/run/*"))
+    assert call("predict", run, image_folder / "dog" / "00.png").out.startswith("path,label,score,[red]x,dog,owl\n")
