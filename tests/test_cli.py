@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -146,3 +147,35 @@ def test_completion_of_the_command(monkeypatch, capsys):
     monkeypatch.setenv("COMP_LINE", "cvrun tr")
     assert cli.main(["-sc", "query=bash"]) == 0
     assert capsys.readouterr().out.split() == list(cli.commands())
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_standard_error_that_takes_nothing_changes_no_exit_code():
+    """What waits to be written would make Python end with 120."""
+    code = (
+        "import sys; from cvrun import cli; from cvrun.command import options\n"
+        "def run(words):\n    try:\n        sys.stderr.write('from a library')\n    except OSError:\n        return 3\n"
+        "options.run = run; sys.exit(cli.main(['options']))"
+    )
+    for words in (["-c", code], ["-m", "cvrun", "nonsense"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([sys.executable, *words], stderr=full, stdout=subprocess.PIPE, timeout=60)
+        assert (done.returncode, done.stdout) == (3 if code in words else 2, b"")
+
+
+def test_an_unknown_command_cannot_steer_a_terminal(capsys):
+    assert cli.main(["\x1b[2J"]) == 2
+    assert capsys.readouterr().err.startswith("cvrun: \\x1b[2J: unknown command")
+
+
+def test_a_broken_pipe_that_is_not_the_output_is_an_error(command, capsys):
+    command(raising(BrokenPipeError("a worker has gone")))
+    assert cli.main(["options"]) == 1
+    assert "internal error, BrokenPipeError: a worker has gone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_somewhere_is_an_error_of_storage(command, capsys, number):
+    command(raising(OSError(number, os.strerror(number), "/tmp/x")))
+    assert cli.main(["options"]) == 7
+    assert capsys.readouterr().err == f"cvrun options: [Errno {number}] {os.strerror(number)}: '/tmp/x'\n"

@@ -6,8 +6,10 @@ import kit
 import pytest
 
 
-@pytest.mark.parametrize("point", ["record.write", "record.written"])
-@pytest.mark.parametrize("visit", [1, 5, 6, 10])
+@pytest.mark.parametrize(
+    ("point", "visit"),
+    [("record.write", 1), ("record.write", 6), ("record.written", 5), ("record.written", 6), ("record.written", 10)],
+)
 def test_killed_at_a_record(words, whole, tmp_path, point, visit):
     """The third, sixth and ninth record are evaluations, each followed by a commit; the tenth is the last."""
     assert kit.run(words, tmp_path, faults=f"{point}@{visit}=kill").code == 137
