@@ -150,17 +150,19 @@ def test_completion_of_the_command(monkeypatch, capsys):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_standard_error_that_takes_nothing_changes_no_exit_code():
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
+def test_a_standard_error_that_takes_nothing_changes_no_exit_code(redirection):
     """What waits to be written would make Python end with 120."""
     code = (
         "import sys; from cvrun import cli; from cvrun.command import options\n"
-        "def run(words):\n    try:\n        sys.stderr.write('from a library')\n    except OSError:\n        return 3\n"
+        "def run(words):\n    try:\n        print('from a library', file=sys.stderr)\n"
+        "    except OSError:\n        return 3\n"
         "options.run = run; sys.exit(cli.main(['options']))"
     )
-    for words in (["-c", code], ["-m", "cvrun", "nonsense"]):
-        with open("/dev/full", "w") as full:
-            done = subprocess.run([sys.executable, *words], stderr=full, stdout=subprocess.PIPE, timeout=60)
-        assert (done.returncode, done.stdout) == (3 if code in words else 2, b"")
+    for words, expected in ((["-c", code], 3), (["-m", "cvrun", "nonsense"], 2)):
+        command = ["sh", "-c", f'"$0" "$@" {redirection}', sys.executable, *words]
+        done = subprocess.run(command, capture_output=True, timeout=60)
+        assert (done.returncode, done.stdout, done.stderr) == (expected, b"", b"")
 
 
 def test_an_unknown_command_cannot_steer_a_terminal(capsys):
