@@ -2,6 +2,9 @@
 
 Contract of an option module: a flat frozen dataclass `Config` and `build(config: Config, mode: str) -> Stopper`; mode
 is the monitor's direction, "max" or "min".
+A run that goes on may have another option of the group, or other keys (`cvrun resume RUN early_stopping=never`): what
+was counted stays counted, a counter that the other option does not have begins anew, and whether training is over is
+judged by the keys of now.
 To add one, write `cvrun/early_stopping/NAME.py` and `configs/early_stopping/NAME.yaml` (with `option: NAME`).
 """
 
@@ -24,4 +27,4 @@ class Stopper(Protocol):
         """Give the counters."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the counters."""
+        """Take the counters; they may be those of another option, or have been counted under other keys."""

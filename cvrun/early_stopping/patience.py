@@ -47,28 +47,40 @@ class Patience:
         config: The keys.
         mode: The monitor's direction, "max" or "min".
         bad: Evaluations since the last improvement (on the baseline too, where there is one).
-        stopped: Whether training is over.
+        improved: Whether the last evaluation that counts improved on the best score.
+        epoch: [epochs] When that evaluation was.
     """
 
     config: Config
     mode: str
     bad: int = 0
-    stopped: bool = False
+    improved: bool = True
+    epoch: float = 0.0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether training is over."""
+        return not self.improved and self.bad >= self.config.patience
 
     def update(self, improved: bool, score: float, epoch: float) -> None:
         """Take the judgement of one evaluation after epoch epochs of training (fractions count)."""
         if epoch <= self.config.start_from_epoch:
             return
         self.bad = 0 if improved and self._beats_baseline(score) else self.bad + 1
-        self.stopped = not improved and self.bad >= self.config.patience
+        self.improved, self.epoch = improved, epoch
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the count and whether training is over."""
-        return {"bad": self.bad, "stopped": self.stopped}
+        """Give the count and the last judgement; whether training is over follows from them."""
+        return {"bad": self.bad, "improved": self.improved, "epoch": self.epoch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the count and whether training is over."""
-        self.bad, self.stopped = state["bad"], state["stopped"]
+        """Take the count and the last judgement, unless all that was counted lies where nothing counts now."""
+        # An option without a count has none of them; the first version had "stopped" in place of the last two.
+        improved = bool(state.get("improved", not state.get("stopped", False)))
+        counts = float(state.get("epoch", math.inf)) > self.config.start_from_epoch
+        self.bad = int(state.get("bad", 0)) if counts else 0
+        self.improved = improved or not counts
+        self.epoch = float(state.get("epoch", 0.0))
 
     def _beats_baseline(self, score: float) -> bool:
         baseline = self.config.baseline

@@ -7,6 +7,15 @@ Contract of an option module: a flat frozen dataclass `Config` with at least `wa
 before the decay begins; the peak is reached, and the minimum is reached at the last update.
 To add one, write `cvrun/scheduler/NAME.py` and `configs/scheduler/NAME.yaml` (with `option: NAME`); a decay is a pure
 function of the step, so nothing of it is in a checkpoint. Only `plateau` has state.
+
+A run whose plan is changed (`cvrun resume RUN trainer.epochs=40`) has from there on, at each step, the rate of a run
+that was planned so from its start. What that means when the run becomes longer:
+    constant, exponential    no change: the rate does not know the end of the run
+    cosine, polynomial       the curve is stretched: the rate rises to where the longer curve is, and ends at min_factor
+    step, multistep          cuts given in epochs or steps stay; cuts given in percent move, so the rate may rise
+    plateau                  no change: its factor and its counts are state and stay
+    warmup                   given in epochs or steps it stays; given in percent it becomes longer, and may go on
+A new `optimizer.lr` (with --allow-lr-change) is the peak of the same shape; plateau keeps its factor, but min_lr holds.
 """
 
 from __future__ import annotations

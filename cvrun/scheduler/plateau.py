@@ -86,8 +86,9 @@ class ReduceOnPlateau:
         return {"scale": self.scale, "bad": self.bad, "cooldown_left": self.cooldown_left}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the factor and the counters."""
-        self.scale, self.bad, self.cooldown_left = state["scale"], state["bad"], state["cooldown_left"]
+        """Take the factor and the counters; a peak that was lowered since may have raised the floor."""
+        self.scale = max(state["scale"], self.floor)
+        self.bad, self.cooldown_left = state["bad"], state["cooldown_left"]
 
 
 def build(config: Config, span: Span) -> Schedule:

@@ -46,3 +46,16 @@ def test_a_resumed_stopper_goes_on_as_if_nothing_had_happened(choice: str, at: i
         whole.update(improved, 0.5, epoch)
         second.update(improved, 0.5, epoch)
         assert second.state_dict() == whole.state_dict()
+
+
+@pytest.mark.parametrize("before", CHOICES)
+@pytest.mark.parametrize("after", CHOICES)
+def test_a_state_of_another_option_is_taken(before: str, after: str) -> None:
+    first, second = stopper_of(before), stopper_of(after)
+    for epoch in range(1, 200):
+        first.update(False, 0.5, float(epoch))
+    second.load_state_dict(first.state_dict())
+    # 199 evaluations without improvement are over where they were counted and still are; otherwise nothing is.
+    assert second.stopped == (before == after and first.stopped)
+    second.update(True, 1.0, 200.0)
+    assert not second.stopped

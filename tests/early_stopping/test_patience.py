@@ -70,3 +70,53 @@ def test_reaching_the_baseline_is_not_beating_it() -> None:
 def test_values_out_of_range_are_refused(patience: int, start: float, baseline: float | None, key: str) -> None:
     with pytest.raises(RuleError, match=f"^{key}="):
         Config(patience, start, baseline)
+
+
+def saved_after(config: Config, judged: list[bool]) -> dict[str, object]:
+    """The state after one evaluation an epoch, each of which improved or not."""
+    stopper = build(config, "max")
+    for epoch, improved in enumerate(judged, start=1):
+        stopper.update(improved, 0.5, epoch)
+    return stopper.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("keys", "stopped", "goes_on_for"),
+    [
+        # One evaluation improved, three did not: stopped with a patience of 3.
+        (Config(3, 0, None), True, 0),
+        (Config(2, 0, None), True, 0),
+        (Config(5, 0, None), False, 2),
+        # All four lie where nothing counts now: three more that count.
+        (Config(3, 4, None), False, 3),
+        # The last one still counts, so the count stays.
+        (Config(3, 3.5, None), True, 0),
+    ],
+)
+def test_under_other_keys_it_is_judged_anew(keys: Config, stopped: bool, goes_on_for: int) -> None:
+    stopper = build(keys, "max")
+    stopper.load_state_dict(saved_after(Config(3, 0, None), [True, False, False, False]))
+    assert stopper.stopped is stopped
+    for epoch in range(5, 5 + goes_on_for):
+        assert not stopper.stopped
+        stopper.update(False, 0.5, epoch)
+    assert stopper.stopped
+
+
+def test_an_improvement_below_the_baseline_does_not_end_it_when_it_is_loaded() -> None:
+    # Counts 1, 2, 3, each an improvement that does not beat the baseline: only the next evaluation may end the run.
+    state = saved_after(Config(3, 0, 0.9), [True, True, True])
+    stopper = build(Config(3, 0, 0.9), "max")
+    stopper.load_state_dict(state)
+    assert not stopper.stopped
+    stopper.update(False, 0.5, 4.0)
+    assert stopper.stopped
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_state_of_the_first_version_is_understood(stopped: bool) -> None:
+    stopper = build(Config(3, 0, None), "max")
+    stopper.load_state_dict({"bad": 3, "stopped": stopped})
+    assert stopper.stopped is stopped
+    stopper.update(False, 0.5, 9.0)
+    assert stopper.stopped
