@@ -10,7 +10,7 @@ import yaml
 
 from cvrun import config
 from cvrun.cli import main
-from cvrun.errors import ConfigError
+from cvrun.errors import CheckpointError, ConfigError
 from cvrun.keys import RESUME_KEYS
 
 GLOBAL = "# @package _global_\n"
@@ -80,7 +80,7 @@ FILES = {
     "new group": (GLOBAL + "schedular:\n  warmup: 3ep\n", ["schedular: unknown key", "did you mean 'scheduler'?"]),
     "time": (
         GLOBAL + "trainer:\n  eval_every: 12:30:00\n",
-        ["trainer.eval_every=45000: expected a number with a unit"],
+        [".yaml, line 3: not YAML", "12:30:00 is the number 45000 in YAML, quote it"],
     ),
     "no": (GLOBAL + "name: no\n", ["name=false: expected text", "quotes"]),
     "yes": (GLOBAL + "seed: yes\n", ["seed=true: expected a whole number"]),
@@ -192,18 +192,18 @@ def test_keys_may_stand_before_and_behind_flags(capsys):
     assert (found["seed"], found["name"]) == (1, "x")
 
 
-def test_secret_is_used_and_not_saved(monkeypatch):
-    monkeypatch.setenv("CVRUN_SECRET", "hush")
-    spec = config.compose(["name=${oc.env:CVRUN_SECRET}"])
+def test_variable_is_used_and_not_saved(monkeypatch):
+    monkeypatch.setenv("CVRUN_STAGE", "hush")
+    spec = config.compose(["name=${oc.env:CVRUN_STAGE}"])
     assert spec.settings.name == "hush"
-    assert "hush" not in spec.text and "${oc.env:CVRUN_SECRET}" in spec.text
+    assert "hush" not in spec.text and "${oc.env:CVRUN_STAGE}" in spec.text
 
 
-def test_secret_of_the_command_line_stays_out_of_what_was_said(monkeypatch):
-    monkeypatch.setenv("CVRUN_SECRET", "hush")
+def test_variable_of_the_command_line_stays_out_of_what_was_said(monkeypatch):
+    monkeypatch.setenv("CVRUN_STAGE", "hush")
     jobs = []
-    config.run_command(["name=${oc.env:CVRUN_SECRET}"], "cvrun train", jobs.append)
-    assert jobs[0].said == ("name=${oc.env:CVRUN_SECRET}",)
+    config.run_command(["name=${oc.env:CVRUN_STAGE}"], "cvrun train", jobs.append)
+    assert jobs[0].said == ("name=${oc.env:CVRUN_STAGE}",)
     spec = jobs[0].compose()
     assert spec.settings.name == "hush"
     assert "hush" not in spec.text + "".join(spec.overrides)
@@ -257,11 +257,14 @@ def test_resume_may_move_the_work_and_keeps_the_id(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["workers"], f"workers: expected KEY=VALUE, with KEY one of {', '.join(RESUME_KEYS)}"),
-        (["trainer.epochs=3"], "trainer.epochs=3: a saved run can change device"),
+        (["workers"], "workers: expected KEY=VALUE"),
+        (["+workers=3"], "+workers=3: expected KEY=VALUE with one value and no sign in front"),
+        (["~workers"], "~workers: expected KEY=VALUE"),
+        (["workers=1,2"], "workers=1,2: expected KEY=VALUE with one value"),
+        (["trainer.epochs=3"], f"trainer.epochs=3: expected one of {', '.join(RESUME_KEYS)}; cvrun resume changes"),
         (["workrs=3"], "did you mean 'workers'?"),
         (["workers=many"], "workers='many': expected a whole number"),
-        (["workers=[1"], "workers=[1: expected a value"),
+        (["workers=[1"], "workers=[1: expected KEY=VALUE"),
         (["data.root=/x"], "data.root=/x: this run's data has no root"),
         (["device=gpu"], "device=gpu: expected auto, cpu"),
     ],
@@ -270,6 +273,63 @@ def test_resume_refuses_other_keys(words, message, tmp_path):
     with pytest.raises(ConfigError) as caught:
         config.load(saved(tmp_path / "spec.yaml"), words)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_other_values_keep_id_text_and_what_was_said(tmp_path):
+    before = config.compose(["+exp=digits", "optimizer.lr=0.2"])
+    after = config.replaced(before, [("trainer.epochs", 7), ("early_stopping", {"option": "never"})])
+    again = config.replaced(after, [("optimizer.lr", 0.3)])
+    assert (again.trainer.epochs, again.parts["optimizer"].config.lr, again.parts["augment"].option) == (
+        7,
+        0.3,
+        "basic",
+    )
+    assert (again.id, again.text, again.overrides) == (before.id, before.text, before.overrides)
+    assert before.trainer.epochs == 25 and before.replaced == ()
+    assert config.replaced(before, []) is before
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        (("trainer.epochs", 0), "trainer.epochs=0: expected epochs >= 1"),
+        (("trainer.epoch", 3), "trainer.epoch: unknown key"),
+        (("trainer", 3), "trainer=3: expected keys of its own"),
+        (("tta", {"option": "none", "merge": "mean"}), "tta.merge: unknown key"),
+        (("trainer.epochs", "${nothing}"), "'nothing' not found"),
+    ],
+)
+def test_other_values_go_through_the_same_door(pair, message):
+    with pytest.raises(ConfigError) as caught:
+        config.replaced(config.compose([]), [pair])
+    assert message in str(caught.value)
+
+
+def test_words_are_read_as_train_reads_them():
+    words = ["optimizer.lr=1e-3", "a=[x,y]", "b=null", "c='a,b'", "d=true", "e=5ep", "tta=hflip"]
+    found = [(key, value) for _, key, value in config.assignments(words)]
+    expected = [1e-3, ["x", "y"], None, "a,b", True, "5ep", "hflip"]
+    assert found == list(zip(["optimizer.lr", "a", "b", "c", "d", "e", "tta"], expected, strict=True))
+
+
+def test_what_changed_after_the_start_is_part_of_a_saved_run(tmp_path):
+    path = saved(tmp_path / "spec.yaml")
+    before = config.load(path, [])
+    line = '{"time": "t", "step": 3, "changes": {"trainer.epochs": [30, 40], "optimizer.lr": [0.1, 0.2]}}\n'
+    (tmp_path / "changes.jsonl").write_text(line + line.replace("40", "50"))
+    after = config.load(path, ["workers=0"])
+    assert (after.trainer.epochs, after.parts["optimizer"].config.lr, after.settings.workers) == (50, 0.2, 0)
+    assert after.id == before.id and before.trainer.epochs == 30
+    assert config.saved(path).trainer.epochs == 30
+
+
+@pytest.mark.parametrize("value", ["0", '"x"', "null", "[1]", '{"a": 1}', '"${nothing}"'])
+def test_a_change_that_cannot_be_is_a_damaged_run(value, tmp_path):
+    path = saved(tmp_path / "spec.yaml")
+    line = f'{{"time": "t", "step": 3, "changes": {{"trainer.epochs": [30, {value}]}}}}\n'
+    (tmp_path / "changes.jsonl").write_text(line)
+    with pytest.raises(CheckpointError, match="changes.jsonl: damaged .trainer.epochs"):
+        config.load(path, [])
 
 
 @pytest.mark.parametrize("content", [b"", b"- 1\n", b"seed: [1\n", b"\xff\xfe\x00", b"seed: 1\n", b"text"])

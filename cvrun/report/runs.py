@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from cvrun.errors import DataError
+from cvrun.errors import ConfigError, DataError
 from cvrun.folder import RunFolder
 from cvrun.report.tables import text_table
+from cvrun.yamlfile import load_yaml
 
 
 def find_runs(folder: Path) -> list[dict[str, Any]]:
@@ -28,28 +27,33 @@ def find_runs(folder: Path) -> list[dict[str, Any]]:
 
 
 def describe(run: RunFolder) -> dict[str, Any]:
-    """Give one run as plain values; what is not known is None."""
+    """Give one run as plain values; what is not known, or cannot be meant, is None."""
     status = run.read_status() or {}
     state = status.get("state", "interrupted")
     if state == "running" and not run.is_held():
         state = "interrupted"
     try:
-        plan = yaml.safe_load(run.plan.read_text())
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        plan = load_yaml(run.plan)
+    except (OSError, ConfigError):
         plan = None
     plan = plan if isinstance(plan, dict) else {}
+    overrides = plan.get("overrides")
     return {
         "path": run.path.as_posix(),
-        "name": plan.get("name", run.path.parent.name),
-        "id": plan.get("run_id", run.path.name),
-        "state": state,
+        "name": str(plan.get("name", run.path.parent.name)),
+        "id": str(plan.get("run_id", run.path.name)),
+        "state": str(state),
         "monitor": status.get("monitor"),
-        "score": status.get("score"),
-        "step": status.get("step") or 0,
-        "epochs": status.get("epochs") or 0.0,
-        "seconds": status.get("seconds") or 0.0,
-        "overrides": plan.get("overrides") or [],
+        "score": _number(status.get("score")),
+        "step": _number(status.get("step")) or 0,
+        "epochs": _number(status.get("epochs")) or 0.0,
+        "seconds": _number(status.get("seconds")) or 0.0,
+        "overrides": [str(text) for text in overrides] if isinstance(overrides, list) else [],
     }
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def runs_table(runs: Sequence[dict[str, Any]]) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "cvrun"
 
-GROUND = {"", "errors", "rng", "duration", "dist", "folder", "cache", "fault", "tensorfile", "streams", "cells"}
+GROUND = {"", "errors", "rng", "duration", "dist", "folder", "cache", "fault", "tensorfile", "yamlfile", "streams", "cells"}
 PARTS = {
     "data",
     "split",
@@ -26,7 +26,20 @@ PARTS = {
     "logger",
     "pipeline",
 }
-ASSEMBLY = {"options", "typed", "spec", "keys", "config", "plan", "prepare", "build", "environment", "rehearse"}
+ASSEMBLY = {
+    "options",
+    "typed",
+    "spec",
+    "keys",
+    "changes",
+    "config",
+    "plan",
+    "prepare",
+    "build",
+    "environment",
+    "rehearse",
+    "userfile",
+}
 EDGE = {"cli", "command", "report", "__main__"}
 GROUND_MAY_IMPORT = {"numpy", "torch", "safetensors", "yaml"}
 """What reads the files of others: data, never code."""

@@ -69,3 +69,18 @@ def test_a_missing_score_is_a_dash(run):
     (run.status).unlink()
     assert runs_table([describe(run)]).splitlines()[2].split()[1:] == ["interrupted", "-", "0.0", "0.0", "seed=1"]
     assert runs_table([]) == "no runs\n"
+
+
+def test_a_folder_of_somebody_else_cannot_break_the_table(tmp_path):
+    folder = RunFolder(tmp_path / "x" / "run")
+    folder.path.mkdir(parents=True)
+    folder.spec.write_text("")
+    folder.status.write_text('{"state": ["x"], "score": "0.9", "step": {}, "epochs": true, "seconds": [1]}')
+    folder.plan.write_text("name: [1]\nrun_id: {a: 1}\noverrides: [3, [x]]\n")
+    found = describe(folder)
+    assert (found["score"], found["step"], found["epochs"], found["seconds"]) == (None, 0, 0.0, 0.0)
+    assert found["overrides"] == ["3", "['x']"]
+    assert "['x']" in runs_table([found])
+    folder.status.write_text("[" * 100_000)
+    folder.plan.write_text("a: &a [*a]\n")
+    assert describe(folder)["state"] == "interrupted" and describe(folder)["overrides"] == []
