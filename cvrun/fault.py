@@ -12,7 +12,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cvrun.errors import ConfigError, did_you_mean
@@ -48,7 +48,7 @@ class _Fault:
     """What is to happen at a point.
 
     Attributes:
-        visits: How many more times the point is passed before it fires; 0: it has fired.
+        visits: How many more times the point is passed before it fires; 0 or less: it has fired.
         act: What happens then.
     """
 
@@ -66,12 +66,13 @@ def point(name: str) -> None:
         _visit(name)
 
 
-def arm(text: str) -> None:
+def arm(text: str, visited: Mapping[str, int] | None = None) -> None:
     """Arm the faults that text describes, in place of those before; an empty text disarms all.
 
     Args:
         text: `POINT[@VISIT]=ACTION`, separated by commas. An action is kill (ends the process as SIGKILL would, but
             sooner), the name of a signal, abort, exit:CODE, hang:SECONDS, or an error: raise, enospc, oom.
+        visited: Point -> visits that processes before this one have made.
 
     Raises:
         ConfigError: If a point or an action does not exist.
@@ -82,7 +83,8 @@ def arm(text: str) -> None:
         if match is None or match[1] not in POINTS:
             near = did_you_mean(match[1], POINTS) if match else ""
             raise ConfigError(f"CVRUN_FAULT={part}: expected POINT[@VISIT]=ACTION with a known point", near)
-        _armed.setdefault(match[1], []).append(_Fault(int(match[2] or 1), _action(match[1], match[3], match[4])))
+        visits = int(match[2] or 1) - (visited or {}).get(match[1], 0)
+        _armed.setdefault(match[1], []).append(_Fault(visits, _action(match[1], match[3], match[4])))
 
 
 def _visit(name: str) -> None:

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ class Said:
 class Child:
     """A command of cvrun in its own process, which leads a process group of its own."""
 
-    def __init__(self, words, cwd: Path, faults: str = "", env=None, out=None, limit=None, err=None):
+    def __init__(self, words, cwd: Path, faults: str = "", env=None, out=None, limit=None, err=None, shared=False):
         """Start it.
 
         Args:
@@ -66,6 +67,8 @@ class Child:
             out: A file that takes its standard output instead, such as /dev/full.
             limit: [bytes] no file may grow beyond (RLIMIT_FSIZE).
             err: As out, for its standard error.
+            shared: Whether the jobs of a sweep fork from the server that this process forks from, which is there
+                already; else from one of its own, which takes two seconds.
         """
         self.cwd = cwd
         self._names = [cwd / f".{kind}-{time.monotonic_ns()}" for kind in ("out", "err")]
@@ -87,6 +90,7 @@ class Child:
                 env or {},
                 [str(n) for n in self._names],
                 limit,
+                shared,
             )
             self.process = _context.Process(target=_work, args=arguments)
             self.process.start()
@@ -124,8 +128,10 @@ class Child:
         return Said(self.process.exitcode, out, self.err())
 
 
-def _work(words, cwd, faults, env, names, limit):
+def _work(words, cwd, faults, env, names, limit, shared):
     os.setpgid(0, 0)
+    # The server may be one that a sweep has started, which lets none in.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     for target, name in ((1, names[0]), (2, names[1])):
@@ -139,6 +145,9 @@ def _work(words, cwd, faults, env, names, limit):
         import resource
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if shared:
+        # It has the server's address, and would start another one all the same.
+        forkserver.ensure_running = forkserver._forkserver.ensure_running = lambda: None
     from cvrun import fault
     from cvrun.cli import main
 
