@@ -7,6 +7,7 @@ Nothing else imports hydra or omegaconf. Hydra finds misspelt keys on the comman
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import sys
@@ -20,18 +21,24 @@ import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra import main as hydra_main
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import OverrideType
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from cvrun import options
-from cvrun.errors import ConfigError, did_you_mean
-from cvrun.keys import TOP, missing_choice, resume_override, unknown_flag, unknown_key
-from cvrun.spec import Choice, MonitorConfig, Settings, Spec, TrainerConfig, run_id
-from cvrun.typed import to_dataclass
+from cvrun import changes, options
+from cvrun.errors import CheckpointError, ConfigError
+from cvrun.folder import RunFolder
+from cvrun.keys import composing_failed, for_reading, missing_choice, unknown_flag
+from cvrun.spec import Spec, spec_of
+from cvrun.userfile import check_saved, guarded
+from cvrun.yamlfile import check_text, check_texts
 
 # Hydra lets the errors of YAML files and of odd choices (optimizer=null) through as they are.
 _COMPOSING = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, ValueError)
@@ -42,14 +49,14 @@ class HydraJob:
     """One job of a command line.
 
     Attributes:
-        number: Its place in the sweep, from 0; 0 for a single run.
+        number: Its place in the sweep, from 0; None for a single run.
         said: What its command line says, such as ("+exp=digits", "seed=1").
         config: What Hydra composed.
         choices: Group -> choice, of config.
         search: Where else Hydra was told to look for files, such as ("hydra.searchpath=[...]",).
     """
 
-    number: int
+    number: int | None
     said: tuple[str, ...]
     config: DictConfig
     choices: Mapping[str, Any]
@@ -84,13 +91,14 @@ def run_command(arguments: Sequence[str], program: str, task: Callable[[HydraJob
 
     def job(config: DictConfig) -> None:
         hydra = HydraConfig.get()
-        number = 0 if hydra.mode == RunMode.RUN else int(hydra.job.num)
+        number = None if hydra.mode == RunMode.RUN else int(hydra.job.num)
         # Unresolved: a command line may name ${oc.env:SECRET}.
         unresolved = OmegaConf.to_container(hydra.overrides.task, resolve=False)
         said = tuple(str(text) for text in unresolved or ())
         search = tuple(text for text in hydra.overrides.hydra if text.startswith("hydra.searchpath"))
         task(HydraJob(number, said, config, hydra.runtime.choices, search))
 
+    _guard_files()
     words = sys.argv
     sweeps = any(word in ("-m", "--multirun") or word.startswith("hydra.mode=") for word in arguments)
     # Hydra would print its own errors and leave with code 1; with this it lets them through to the code below.
@@ -113,6 +121,7 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Spec:
     Raises:
         ConfigError: If the configuration cannot be composed or breaks a rule.
     """
+    _guard_files()
     extra = [f"hydra.searchpath=['file://{config_dir.absolute()}']"] if config_dir else []
     try:
         with initialize_config_dir(config_dir=str(options.config_root()), version_base="1.3"):
@@ -124,6 +133,14 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> Spec:
     except _COMPOSING as error:
         raise _explained(error, overrides) from error
     return to_spec(config, tuple(overrides))
+
+
+@functools.cache
+def _guard_files() -> None:
+    """Let Hydra read no file unchecked; it acts on what a file says while it composes."""
+    Plugins.instance()
+    source: Any = SourcesRegistry.instance().types["file"]
+    source.load_config = guarded(source.load_config)
 
 
 def swapped(config: DictConfig, said: Sequence[str], choices: Mapping[str, Any], search: Sequence[str]) -> DictConfig:
@@ -152,7 +169,7 @@ def swapped(config: DictConfig, said: Sequence[str], choices: Mapping[str, Any],
 
 
 def load(path: Path, overrides: Sequence[str]) -> Spec:
-    """Give the Spec that a run saved, with machine keys replaced by overrides such as "workers=0".
+    """Give the Spec of a saved run as it stands: spec.yaml with what changes.jsonl says, for a command that uses it.
 
     Args:
         path: The run's spec.yaml.
@@ -160,19 +177,79 @@ def load(path: Path, overrides: Sequence[str]) -> Spec:
 
     Raises:
         ConfigError: If the file is missing or not a Spec, or an override names another key.
+        CheckpointError: If changes.jsonl is damaged.
+    """
+    spec = in_force(saved(path), RunFolder(path.parent))
+    return replaced(spec, for_reading(assignments(overrides), spec))
+
+
+def saved(path: Path) -> Spec:
+    """Give the Spec that a run started with.
+
+    Raises:
+        ConfigError: If the file is missing or not a Spec.
     """
     try:
+        check_saved(path)
         config = OmegaConf.load(path)
     except (OSError, yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a saved configuration ({_first_line(error)})") from error
     if not isinstance(config, DictConfig):
         raise ConfigError(f"{path}: expected a mapping of keys")
-    identity = to_spec(config, ()).id
-    for key, value in map(resume_override, overrides):
-        if key == "data.root" and "root" not in config.get("data", {}):
-            raise ConfigError(f"{key}={value}: this run's data has no root")
-        OmegaConf.update(config, key, value)
-    return dataclasses.replace(to_spec(config, ()), id=identity)
+    return to_spec(config, ())
+
+
+def in_force(spec: Spec, folder: RunFolder) -> Spec:
+    """Give spec with what the folder's changes.jsonl says.
+
+    Raises:
+        CheckpointError: If that file is damaged.
+    """
+    entries = changes.read(folder.changes)
+    try:
+        return replaced(spec, changes.values(entries))
+    except ConfigError as error:
+        raise CheckpointError(f"{folder.changes}: damaged ({error})", changes.NO_WAY_BACK) from error
+
+
+def replaced(spec: Spec, values: Sequence[tuple[str, Any]]) -> Spec:
+    """Give spec with other values for some keys; id, text and what was said stay.
+
+    Args:
+        spec: What to begin with.
+        values: Key -> value, in order; for a group of options a mapping with `option` among its keys.
+
+    Raises:
+        ConfigError: If a value has a wrong type or breaks a rule.
+    """
+    if not values:
+        return spec
+    every = (*spec.replaced, *values)
+    try:
+        config: Any = OmegaConf.create(spec.text)
+        for key, value in every:
+            OmegaConf.update(config, key, value, merge=False, force_add=True)
+    except _COMPOSING as error:
+        raise ConfigError(_first_line(error)) from error
+    return dataclasses.replace(to_spec(config, spec.overrides), id=spec.id, text=spec.text, replaced=every)
+
+
+def assignments(words: Sequence[str]) -> list[tuple[str, str, Any]]:
+    """Give each word with its key and value, read as on the command line of `cvrun train`.
+
+    Raises:
+        ConfigError: If a word is not KEY=VALUE with one value.
+    """
+    found = []
+    for word in words:
+        try:
+            override = OverridesParser.create().parse_override(word)
+        except HydraException as error:
+            raise ConfigError(f"{word}: expected KEY=VALUE", "special characters in a value need quotes") from error
+        if override.type != OverrideType.CHANGE or override.is_sweep_override() or not override.key_or_group:
+            raise ConfigError(f"{word}: expected KEY=VALUE with one value and no sign in front")
+        found.append((word, override.key_or_group, override.value()))
+    return found
 
 
 def to_spec(config: DictConfig, overrides: Sequence[str]) -> Spec:
@@ -181,47 +258,14 @@ def to_spec(config: DictConfig, overrides: Sequence[str]) -> Spec:
     Raises:
         ConfigError: If a key is unknown or missing, has a wrong type or breaks a rule.
     """
+    check_texts(OmegaConf.to_container(config, resolve=False))
     try:
         values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key or 'configuration'}: {_first_line(error)}") from error
     if not isinstance(values, dict):
         raise ConfigError("the configuration is not a mapping of keys")
-    keys = {str(key): value for key, value in values.items()}
-    known = (*TOP, "trainer", "monitor", *options.GROUPS)
-    for key in keys:
-        if key not in known:
-            lost = "an experiment's file starts with '# @package _global_'"
-            hint = lost if key == "exp" else did_you_mean(key, known)
-            raise ConfigError(f"{key}: unknown key, expected one of {', '.join(known)}", hint)
-    keys["logger"] = keys.get("logger") or {}
-    for key in ("trainer", "monitor", *options.GROUPS):
-        if not isinstance(keys.get(key), dict):
-            raise ConfigError(f"{key}={keys.get(key)}: expected keys of its own")
-    parts = {group: _choice(group, group, keys[group]) for group in options.GROUPS if group != "logger"}
-    loggers = {name: _choice("logger", f"logger.{name}", node) for name, node in keys["logger"].items()}
-    settings = to_dataclass(Settings, {key: keys[key] for key in TOP if key in keys}, "")
-    trainer = to_dataclass(TrainerConfig, keys["trainer"], "trainer")
-    monitor = to_dataclass(MonitorConfig, keys["monitor"], "monitor")
-    return Spec(
-        id=run_id(settings, trainer, monitor, parts),
-        settings=settings,
-        trainer=trainer,
-        monitor=monitor,
-        parts=parts,
-        loggers=loggers,
-        text=OmegaConf.to_yaml(config, resolve=False),
-        overrides=tuple(overrides),
-    )
-
-
-def _choice(group: str, where: str, node: Any) -> Choice:
-    if not isinstance(node, dict) or not isinstance(node.get("option"), str):
-        raise ConfigError(f"{where}: expected keys with option=NAME among them")
-    name = node["option"]
-    module = options.load(group, name)
-    rest = {str(key): value for key, value in node.items() if key != "option"}
-    return Choice(name, to_dataclass(module.Config, rest, where))
+    return spec_of(values, OmegaConf.to_yaml(config, resolve=False), tuple(overrides))
 
 
 def _for_hydra(arguments: Sequence[str], program: str) -> list[str]:
@@ -242,6 +286,7 @@ def _for_hydra(arguments: Sequence[str], program: str) -> list[str]:
     for word in rest:
         if word.startswith("-"):
             raise unknown_flag(word, arguments)
+        check_text(word, word.partition("=")[0])
     # Hydra does not see the keys behind a flag that follows other keys.
     keys = [*known.overrides, *rest]
     flags = [word for word in arguments if word not in keys]
@@ -253,30 +298,9 @@ def _explained(error: Exception, arguments: Sequence[str]) -> ConfigError:
     """Give Hydra's error as one line with the nearest name."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return missing_choice(str(error.missing_cfg_file), error.options or ())
-    text = str(error)
     if isinstance(error, OverrideParseException):
         return ConfigError(f"{error.override}: expected KEY=VALUE", "a value with special characters needs quotes")
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return ConfigError(f"{mark.name}, line {mark.line + 1}: not YAML ({error.problem})")
-    if isinstance(error, UnicodeDecodeError):
-        return ConfigError(f"a file of the configuration is not UTF-8 ({error})", "see the one that +exp= names")
-    if isinstance(error, ValueError) and not text.startswith("Config group override must be"):
-        raise error
-    if isinstance(error, ValueError):
-        named = [word for word in arguments if word.lstrip("+~").partition("=")[0] in ("", "exp", *options.GROUPS)]
-        return ConfigError(f"{' '.join(named)}: expected GROUP=NAME with a name that is text")
-    doubled = re.match(r"Multiple values for (\w+)", text)
-    if doubled and doubled[1] == "exp":
-        return ConfigError("exp: given twice", "an experiment of yours can extend one: defaults: [/exp/NAME]")
-    if doubled:
-        return ConfigError(f"{doubled[1]}: chosen twice", f"write {doubled[1]}=NAME without a plus sign")
-    if text.startswith("Ambiguous value for argument"):
-        return ConfigError(_first_line(error), "-m sweeps over values; quotes make it one value")
-    found = re.search(r"Could not override '([^']+)'", text)
-    if isinstance(error, ConfigCompositionException) and found:
-        return unknown_key(found[1], arguments)
-    return ConfigError(_first_line(error))
+    return composing_failed(error, arguments) or ConfigError(_first_line(error))
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """A run's folder: the names in it, writing that cannot leave half a file, the status and the lock.
 
-<output_root>/<name>/<run id>/  spec.yaml  plan.yaml  status.json  records.jsonl  checkpoints/  predictions/
+<output_root>/<name>/<run id>/  spec.yaml  plan.yaml  data.csv  changes.jsonl  status.json  records.jsonl
+                                checkpoints/  predictions/
 """
 
 from __future__ import annotations
@@ -39,6 +40,16 @@ class RunFolder:
         return self.path / "plan.yaml"
 
     @property
+    def changes(self) -> Path:
+        """What was changed after the start, one line each time."""
+        return self.path / "changes.jsonl"
+
+    @property
+    def data(self) -> Path:
+        """Which images the run was started with."""
+        return self.path / "data.csv"
+
+    @property
     def status(self) -> Path:
         """State, reason, step, score."""
         return self.path / "status.json"
@@ -67,7 +78,7 @@ class RunFolder:
         """Give the status as last written, or None where there is none that can be read."""
         try:
             content = json.loads(self.status.read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return content if isinstance(content, dict) else None
 

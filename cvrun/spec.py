@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cvrun import options
 from cvrun.duration import Duration, parse
-from cvrun.errors import one_of, require
+from cvrun.errors import ConfigError, did_you_mean, one_of, require
+from cvrun.typed import to_dataclass
 
 PRECISIONS = ("fp32", "bf16", "fp16", "auto")
 MODES = ("auto", "max", "min")
@@ -20,6 +22,9 @@ DELTA_MODES = ("abs", "rel")
 
 MACHINE_KEYS = ("output_root", "rerun", "device", "threads", "workers", "worker_timeout", "deterministic", "disk_full")
 """Keys that say where and how a run is executed, not what it computes; they are not part of the run's id."""
+
+TOP = ("name", "seed", "skip_unreadable", *MACHINE_KEYS)
+"""The keys without a group."""
 
 ON_FULL_DISK = ("stop", "go_on")
 
@@ -126,6 +131,7 @@ class Spec:
         loggers: The chosen loggers by name.
         text: The composed configuration as YAML, with interpolations as the user wrote them.
         overrides: What the command line said, such as ("+exp=digits", "optimizer.lr=0.1").
+        replaced: Key -> value in place of what text says, in order: a run that goes on may differ from its start.
     """
 
     id: str
@@ -136,6 +142,7 @@ class Spec:
     loggers: Mapping[str, Choice]
     text: str
     overrides: tuple[str, ...]
+    replaced: tuple[tuple[str, Any], ...] = ()
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -152,3 +159,50 @@ def run_id(settings: Settings, trainer: TrainerConfig, monitor: MonitorConfig, p
     for group, choice in parts.items():
         values[group] = {"option": choice.option, **dataclasses.asdict(choice.config)}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def spec_of(values: Mapping[Any, Any], text: str, overrides: tuple[str, ...]) -> Spec:
+    """Give the Spec of plain values.
+
+    Args:
+        values: The configuration, every interpolation resolved.
+        text: The same as YAML, as the user wrote it.
+        overrides: What the command line said.
+
+    Raises:
+        ConfigError: If a key is unknown or missing, has a wrong type or breaks a rule.
+    """
+    keys = {str(key): value for key, value in values.items()}
+    known = (*TOP, "trainer", "monitor", *options.GROUPS)
+    for key in keys:
+        if key not in known:
+            lost = "an experiment's file starts with '# @package _global_'"
+            hint = lost if key == "exp" else did_you_mean(key, known)
+            raise ConfigError(f"{key}: unknown key, expected one of {', '.join(known)}", hint)
+    keys["logger"] = keys.get("logger") or {}
+    for key in ("trainer", "monitor", *options.GROUPS):
+        if not isinstance(keys.get(key), dict):
+            raise ConfigError(f"{key}={keys.get(key)}: expected keys of its own")
+    parts = {group: _choice(group, group, keys[group]) for group in options.GROUPS if group != "logger"}
+    settings = to_dataclass(Settings, {key: keys[key] for key in TOP if key in keys}, "")
+    trainer = to_dataclass(TrainerConfig, keys["trainer"], "trainer")
+    monitor = to_dataclass(MonitorConfig, keys["monitor"], "monitor")
+    return Spec(
+        id=run_id(settings, trainer, monitor, parts),
+        settings=settings,
+        trainer=trainer,
+        monitor=monitor,
+        parts=parts,
+        loggers={name: _choice("logger", f"logger.{name}", node) for name, node in keys["logger"].items()},
+        text=text,
+        overrides=overrides,
+    )
+
+
+def _choice(group: str, where: str, node: Any) -> Choice:
+    if not isinstance(node, dict) or not isinstance(node.get("option"), str):
+        raise ConfigError(f"{where}: expected keys with option=NAME among them")
+    name = node["option"]
+    module = options.load(group, name)
+    rest = {str(key): value for key, value in node.items() if key != "option"}
+    return Choice(name, to_dataclass(module.Config, rest, where))

@@ -12,11 +12,14 @@ from types import FrameType
 from typing import Any
 
 import torch
-import yaml
 
 from cvrun.build import build_loggers, build_run, header
+from cvrun.changes import NO_CHANGES, Changes
+from cvrun.command._changes import check, take_effect, with_changes
+from cvrun.command._data_list import require_same
+from cvrun.command._data_list import write as write_list
 from cvrun.command._output import say
-from cvrun.errors import CheckpointError, CvrunError, DataError, DivergedError, OutOfMemoryError
+from cvrun.errors import CheckpointError, ConfigError, CvrunError, DivergedError, OutOfMemoryError
 from cvrun.folder import RunFolder, write_atomic
 from cvrun.logger._together import Loggers
 from cvrun.plan import Plan
@@ -31,6 +34,7 @@ from cvrun.trainer.loop import restore, save, train
 from cvrun.trainer.signals import StopRequest, listening
 from cvrun.trainer.state import State
 from cvrun.trainer.status import write_status
+from cvrun.yamlfile import load_yaml
 
 
 @dataclass(frozen=True)
@@ -50,27 +54,29 @@ class Outcome:
     note: str = ""
 
 
-def execute(spec: Spec, folder: RunFolder, rerun: bool) -> Outcome:
+def execute(spec: Spec, folder: RunFolder, rerun: bool, changes: Changes = NO_CHANGES) -> Outcome:
     """Run what spec describes: start it, go on with it, or give what is stored when it is finished.
 
     Args:
-        spec: What the user wants.
+        spec: What the user wants; of a run that is there, what it started with.
         folder: Where the run lives or will live.
         rerun: Whether to start afresh, keeping an earlier run of the same id aside.
+        changes: What is to change in a run that is there.
 
     Raises:
         CvrunError: If it cannot be run; the folder's status says why.
     """
     with _terminable():
         earlier = None if rerun else _read_plan(folder, spec.id)
+        spec = spec if rerun else with_changes(spec, folder, changes)
         precision = earlier["training"]["precision"] if earlier and spec.trainer.precision == "auto" else None
         prepared = prepare(spec, folder, precision)
         if earlier is None:
             require_weights(spec)
-        return _hold_and_work(prepared, rerun)
+        return _hold_and_work(prepared, rerun, changes)
 
 
-def _hold_and_work(prepared: Prepared, rerun: bool) -> Outcome:
+def _hold_and_work(prepared: Prepared, rerun: bool, changes: Changes) -> Outcome:
     plan = prepared.plan
     folder, spec = plan.folder, plan.spec
     with folder.hold():
@@ -81,28 +87,32 @@ def _hold_and_work(prepared: Prepared, rerun: bool) -> Outcome:
             lines.append(f"the earlier run is kept in {folder.set_aside()}")
         status = folder.read_status()
         if earlier is not None:
-            _check_same_data(folder, earlier, plan)
-            if status is not None and status.get("state") == "finished":
+            require_same(prepared, earlier)
+        check(plan, changes)
+        if earlier is not None:
+            if status is not None and status.get("state") == "finished" and not changes:
                 return Outcome(folder.path, status, note="finished before; rerun=true starts it afresh")
             if earlier.get("code") != plan.code:
                 lines.append(f"warning: started under cvrun {earlier.get('code')}, this is {plan.code}")
         else:
+            write_list(folder.data, prepared)
             write_atomic(folder.plan, plan.to_yaml().encode())
             write_atomic(folder.spec, spec.text.encode())
         before = float((status or {}).get("seconds") or 0.0)
         recorder = build_loggers(plan)
         for line in lines:
             recorder.say(line)
-        return _work(prepared, recorder, before)
+        return _work(prepared, recorder, before, changes)
 
 
-def _work(prepared: Prepared, recorder: Loggers, seconds_before: float) -> Outcome:
+def _work(prepared: Prepared, recorder: Loggers, seconds_before: float, changes: Changes) -> Outcome:
     folder = prepared.plan.folder
     began = time.monotonic()
     stop = StopRequest(recorder.say)
     try:
         run, state = build_run(prepared, recorder, stop, lambda: seconds_before + time.monotonic() - began)
         restored = restore(run, state)
+        take_effect(run, state, prepared.plan, changes, recorder.say)
         recorder.open(header(prepared.plan, state.step, state.evaluated))
         if restored:
             recorder.say(f"going on from step {state.step:,}")
@@ -160,6 +170,9 @@ def _train_and_finish(run: Run, state: State) -> bool:
 def _note_failure(folder: RunFolder, state: str, error: BaseException) -> None:
     """Write why a run ended into its status, over what the last commit said about the rest."""
     status = folder.read_status() or {"step": 0, "seconds": 0.0, "score": None}
+    if status.get("state") == "finished":
+        # It failed before a change took effect, or after the end.
+        return
     reason = "stopped by a signal" if state == "interrupted" else str(error) or type(error).__name__
     try:
         folder.write_status({**status, "state": state, "reason": reason, "resumable": state != "diverged"})
@@ -191,10 +204,10 @@ def _read_plan(folder: RunFolder, run_id: str) -> dict[str, Any] | None:
     # A finished run stays finished when its checkpoints are removed to save space.
     began = bool(commits(folder.checkpoints, "step")) or (folder.read_status() or {}).get("state") == "finished"
     try:
-        plan = yaml.safe_load(folder.plan.read_text())
+        plan = load_yaml(folder.plan)
         plan["training"]["precision"], plan["data"]["data_fingerprint"], plan["data"]["split_fingerprint"]
         there = plan["run_id"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (OSError, ConfigError, KeyError, TypeError) as error:
         if not began:
             return None
         raise CheckpointError(f"{folder.plan}: damaged ({type(error).__name__})", "rerun=true starts afresh") from error
@@ -202,12 +215,3 @@ def _read_plan(folder: RunFolder, run_id: str) -> dict[str, Any] | None:
         message = f"{folder.path}: plan.yaml is that of run {there}, but spec.yaml describes {run_id}"
         raise CheckpointError(message, "neither can be changed by hand; cvrun train with other values is another run")
     return dict(plan) if began else None
-
-
-def _check_same_data(folder: RunFolder, earlier: dict[str, Any], plan: Plan) -> None:
-    for name, what in (("data_fingerprint", "data"), ("split_fingerprint", "split")):
-        if earlier["data"][name] != getattr(plan.data, name):
-            before = {part: sum(counts) for part, counts in earlier["data"]["counts"].items()}
-            here = {part: sum(counts) for part, counts in plan.data.counts.items()}
-            message = f"{folder.path}: the {what} changed since this run was started (images then {before}, now {here})"
-            raise DataError(message, "rerun=true starts afresh and keeps this run aside")

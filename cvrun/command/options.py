@@ -9,7 +9,7 @@ from cvrun import options
 from cvrun.command._arguments import parser_of
 from cvrun.command._output import show
 from cvrun.errors import ConfigError, did_you_mean
-from cvrun.keys import TOP
+from cvrun.spec import TOP
 
 
 def run(arguments: list[str]) -> int:

@@ -1,15 +1,15 @@
-"""Go on with an interrupted run: `cvrun resume outputs/digits/3fa9c1d2`."""
+"""Go on with a run, as it was or longer: `cvrun resume outputs/digits/3fa9c1d2 trainer.epochs=40`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from cvrun.command._arguments import parser_of
+from cvrun.command._changes import asked
 from cvrun.command._execute import execute
 from cvrun.command._output import show
 from cvrun.command._run_folder import existing
-from cvrun.config import load
-from cvrun.keys import RESUME_KEYS
+from cvrun.keys import ALLOWED, FREE, LR_FLAG, of_class
 from cvrun.report.summary import summary
 
 
@@ -17,10 +17,13 @@ def run(arguments: list[str]) -> int:
     """Bring the run to its end from its last commit; give the exit code."""
     parser = parser_of("resume", __doc__)
     parser.add_argument("run", type=Path, help="the run's folder")
-    said = f"only {', '.join(RESUME_KEYS)}: they move the work"
+    changes = f"may change, and is kept in changes.jsonl: {of_class(ALLOWED)}"
+    said = f"{changes}; moves the work, for this time: {of_class(FREE)}; a group takes GROUP=NAME or GROUP.KEY=VALUE"
     parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help=said)
-    given = parser.parse_args(arguments)
+    parser.add_argument(LR_FLAG, action="store_true", help="lets optimizer.lr be among them: the peak of the schedule")
+    given = parser.parse_intermixed_args(arguments)
     folder = existing(given.run)
-    outcome = execute(load(folder.spec, given.overrides), folder, rerun=False)
+    spec, new = asked(folder, given.overrides, given.allow_lr_change)
+    outcome = execute(spec, folder, rerun=False, changes=new)
     show(summary(outcome.folder, outcome.status, outcome.note), kept=outcome.folder)
     return outcome.exit_code

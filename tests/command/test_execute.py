@@ -7,7 +7,7 @@ import torch
 
 from cvrun import config
 from cvrun.command import _execute
-from cvrun.errors import CheckpointError, DataError, OutOfMemoryError, StorageError
+from cvrun.errors import CheckpointError, OutOfMemoryError, StorageError
 from cvrun.prepare import address
 
 
@@ -67,7 +67,7 @@ def test_another_split_under_the_same_address_is_refused(spec):
     _execute.execute(spec, address(spec), rerun=False)
     parts = dict(spec.parts)
     parts["split"] = dataclasses.replace(parts["split"], config=dataclasses.replace(parts["split"].config, seed=1))
-    with pytest.raises(DataError, match="the .* changed since this run was started"):
+    with pytest.raises(CheckpointError, match="the .* changed since this run was started: .* in another part"):
         _execute.execute(dataclasses.replace(spec, parts=parts), address(spec), rerun=False)
 
 
