@@ -41,12 +41,13 @@ _NUM_PICKLES = 5
 """One after another in a file from before torch 1.6: two numbers, the system, the object, the names of storages."""
 
 
-def load(data: bytes | Path, where: str) -> object:
+def load(data: bytes | Path, where: str, hint: str = "") -> object:
     """Give what torch.save wrote, on the CPU: tensors, numbers, text, and lists and mappings of these.
 
     Args:
         data: The content of a file, or its path.
         where: The file, for messages.
+        hint: What to do about a file that names more than tensors.
 
     Raises:
         CheckpointError: If it cannot be read, or names functions or classes; those are named, and were not loaded.
@@ -60,7 +61,7 @@ def load(data: bytes | Path, where: str) -> object:
         names = globals_named(data)
         if names:
             message = f"{where}: refused, it names {listed(names)}; only plain tensors are read, and nothing was run"
-            raise CheckpointError(message, "a model's state_dict() is enough") from error
+            raise CheckpointError(message, hint) from error
         raise CheckpointError(f"{where}: cannot be read ({short(error)})", "the file is damaged") from error
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import re
 import sys
 import types
 from collections.abc import Mapping
@@ -65,11 +67,22 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
         taken, result = _try(value, part, key)
         if taken:
             return result
-    quotes = "text that reads as a number, a date, yes or no needs quotes"
-    raise ConfigError(
-        f"{key}={_shown(value)}: expected {describe(hint)}",
-        quotes if hint in (str, str | None) and value is not None else "",
-    )
+    raise ConfigError(f"{key}={_shown(value)}: expected {describe(hint)}", _advice(value, hint))
+
+
+def _advice(value: Any, hint: Any) -> str:
+    """Give what to write instead of a value that YAML read in another way than it was meant; often nothing."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if isinstance(value, bool):
+        return "YAML reads yes, no, on and off as true or false, text needs quotes" if bool not in kinds else ""
+    if str in kinds and isinstance(value, int | float):
+        return "text that reads as a number needs quotes"
+    if int in kinds and isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        return f"write {int(value)}"
+    if {int, float} & set(kinds) and isinstance(value, str) and re.fullmatch(r"[-+]?0[oObBxX]\w{1,16}", value):
+        with contextlib.suppress(ValueError):
+            return f"write {int(value, 0)}"
+    return ""
 
 
 def _shown(value: Any) -> str:

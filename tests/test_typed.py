@@ -60,7 +60,8 @@ def test_conversions(key, value, wanted):
     assert found == wanted and type(found) is type(wanted)
 
 
-QUOTES = "; text that reads as a number, a date, yes or no needs quotes"
+QUOTES = "; text that reads as a number needs quotes"
+SWITCH = "; YAML reads yes, no, on and off as true or false, text needs quotes"
 
 
 @pytest.mark.parametrize(
@@ -69,19 +70,25 @@ QUOTES = "; text that reads as a number, a date, yes or no needs quotes"
         ("flag", 1, "part.flag=1: expected true or false"),
         ("flag", "no", "part.flag='no': expected true or false"),
         ("flag", None, "part.flag=null: expected true or false"),
-        ("count", 1.0, "part.count=1.0: expected a whole number"),
-        ("count", True, "part.count=true: expected a whole number"),
-        ("count", "0o17", "part.count='0o17': expected a whole number"),
+        ("count", 1.0, "part.count=1.0: expected a whole number; write 1"),
+        ("count", 1.5, "part.count=1.5: expected a whole number"),
+        ("count", 1e300, "part.count=1e+300: expected a whole number"),
+        ("count", float("nan"), "part.count=nan: expected a whole number"),
+        ("count", True, f"part.count=true: expected a whole number{SWITCH}"),
+        ("count", "0o17", "part.count='0o17': expected a whole number; write 15"),
+        ("count", "-0b11", "part.count='-0b11': expected a whole number; write -3"),
+        ("count", "0o99", "part.count='0o99': expected a whole number"),
         ("rate", "1e-3x", "part.rate='1e-3x': expected a number"),
-        ("rate", False, "part.rate=false: expected a number"),
+        ("rate", False, f"part.rate=false: expected a number{SWITCH}"),
         ("rate", [1], "part.rate=[1]: expected a number"),
         ("word", 2024, f"part.word=2024: expected text{QUOTES}"),
-        ("word", False, f"part.word=false: expected text{QUOTES}"),
+        ("word", False, f"part.word=false: expected text{SWITCH}"),
         ("word", None, "part.word=null: expected text"),
         ("maybe", "x", "part.maybe='x': expected a number or null"),
         ("names", "a", "part.names='a': expected a list, each entry text or null"),
-        ("names", ["a", True], f"part.names[1]=true: expected text{QUOTES}"),
-        ("either", 3, "part.either=3: expected text or a list, each entry a number"),
+        ("names", ["a", True], f"part.names[1]=true: expected text{SWITCH}"),
+        ("maybe", False, f"part.maybe=false: expected a number or null{SWITCH}"),
+        ("either", 3, f"part.either=3: expected text or a list, each entry a number{QUOTES}"),
         (
             "every",
             45000,

@@ -70,7 +70,7 @@ def read(path: str | Path) -> Weights:
     if file.suffix == ".safetensors":
         content, metadata = tensorfile.read_safetensors(file, str(file))
     else:
-        content = tensorfile.load(file, str(file))
+        content = tensorfile.load(file, str(file), "a model's state_dict() is enough")
     for wrapper in _WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
