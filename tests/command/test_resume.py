@@ -1,4 +1,4 @@
-"""cvrun resume: bring an interrupted run to its end."""
+"""cvrun resume: bring an interrupted run to its end, or make it longer (test_changes.py has what may change)."""
 
 import shutil
 
@@ -28,12 +28,29 @@ def test_a_folder_that_was_moved_goes_on(call, interrupted, finished_once, tools
     assert not interrupted.exists()
 
 
-def test_only_machine_keys_can_change(call, interrupted, tools):
+def test_a_frozen_key_is_refused(call, interrupted, tools):
     before = tools.files(interrupted)
-    said = call("resume", interrupted, "optimizer.lr=1")
+    said = call("resume", interrupted, "optimizer.momentum=0.5")
     assert said.code == 2
-    assert "device, threads, workers, data.root" in said.err
+    assert "optimizer.momentum is frozen" in said.err and "cvrun train" in said.err
     assert tools.files(interrupted) == before
+
+
+def test_it_may_become_longer_wherever_the_words_stand(call, finished, tools):
+    said = call("resume", "--allow-lr-change", "optimizer.lr=0.05", finished, "trainer.epochs=4")
+    assert said.code == 2 and "optimizer.lr=0.05: no such run" in said.err
+    assert call("resume", "--allow-lr-change", finished, "optimizer.lr=0.05", "trainer.epochs=4").code == 0
+    assert tools.status(finished)["step"] == 16
+
+
+def test_help_lists_what_may_change_and_what_moves_the_work(call):
+    text = " ".join(call("resume", "--help").out.split())
+    allowed, _, free = text.partition("moves the work")
+    assert all(
+        key in allowed for key in ("trainer.epochs", "trainer.eval_every", "early_stopping", "tta", "optimizer.lr")
+    )
+    assert all(key in free for key in ("device", "workers", "data.root", "logger", "--allow-lr-change"))
+    assert "trainer.batch_size" not in text and "seed" not in text
 
 
 def test_data_that_moved_is_found_by_its_new_root(call, image_folder, at_step, tools, tmp_path):

@@ -158,7 +158,7 @@ def test_made_longer_it_ends_as_one_that_was_as_long_from_the_start(words, tmp_p
     whole, parts = kit.run_folder(tmp_path / "whole"), kit.run_folder(tmp_path / "parts")
     before = spec_bytes(parts)
     # Killed on the way, and taken up by the command that started it.
-    died = kit.run(["resume", parts, "trainer.epochs=6"], tmp_path / "parts", faults="step.begin@5=kill")
+    died = kit.run(["resume", parts, "trainer.epochs=6"], tmp_path / "parts", faults="record.written@5=kill")
     assert died.code == 137 and "changed: trainer.epochs 3 -> 6" in (parts / "log.txt").read_text()
     again = kit.run(constant, tmp_path / "parts")
     assert again.code == 0 and "going on from step" in again.err

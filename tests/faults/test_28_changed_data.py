@@ -1,0 +1,69 @@
+"""Row 28: data that changed since the start: code 4 and what was added, removed or changed; nothing is touched."""
+
+import shutil
+
+import kit
+import pytest
+
+
+@pytest.fixture
+def started(words, images, whole, tmp_path):
+    """A copy of the images, a run that was killed over them, and its command line."""
+    root = tmp_path / "images"
+    shutil.copytree(images, root)
+    line = (*words, f"data.root={root}", "split.test=0")
+    said = kit.run(line, tmp_path, faults="record.written@5=kill")
+    assert said.code == 137
+    return root, kit.run_folder(tmp_path), line
+
+
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def copy_one(root):
+    (root / "ant" / "new.png").write_bytes((root / "bee" / "00.png").read_bytes())
+
+
+def remove_two(root):
+    (root / "ant" / "00.png").unlink()
+    (root / "cat" / "03.png").unlink()
+
+
+def other_label(root):
+    (root / "ant" / "00.png").rename(root / "dog" / "from-ant.png")
+
+
+def longer_file(root):
+    with (root / "bee" / "05.png").open("ab") as file:
+        file.write(b"\0")
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (copy_one, ["1 added (ant/new.png)"]),
+        (remove_two, ["2 removed (ant/00.png)"]),
+        (other_label, ["1 added (dog/from-ant.png)", "1 removed (ant/00.png)"]),
+        (longer_file, ["1 changed (bee/05.png: content "]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_it_says_what_changed(started, call, change, parts):
+    root, folder, line = started
+    change(root)
+    before = files(folder)
+    for words in (("resume", folder), line):
+        said = call(*words)
+        assert said.code == 4 and len(said.err.splitlines()) == 1
+        assert [part for part in parts if part not in said.err] == [] and "rerun=true" in said.err
+    assert files(folder) == before
+
+
+def test_data_that_is_as_it_was_again_goes_on(started, call):
+    root, folder, _ = started
+    copy_one(root)
+    assert call("resume", folder).code == 4
+    (root / "ant" / "new.png").unlink()
+    assert call("resume", folder).code == 0
+    assert kit.status(folder)["state"] == "finished"
