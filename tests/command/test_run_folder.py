@@ -19,3 +19,18 @@ def test_a_wrong_name_gets_the_nearest(tmp_path):
 def test_a_folder_without_a_run_is_said_to_be_one(tmp_path):
     with pytest.raises(ConfigError, match="not a run, it has no spec.yaml"):
         existing(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["log.txt", "checkpoints", "predictions/val.npz"])
+def test_a_link_inside_is_refused(tmp_path, name):
+    run = tmp_path / "run"
+    (run / "predictions").mkdir(parents=True)
+    (run / "spec.yaml").touch()
+    assert existing(run).path == run
+    (run / name).symlink_to(tmp_path)
+    with pytest.raises(ConfigError, match=f"{name}: a link inside a run"):
+        existing(run)
+    # The run itself may be reached through one.
+    (run / name).unlink()
+    (tmp_path / "link").symlink_to(run)
+    assert existing(tmp_path / "link").path == tmp_path / "link"
