@@ -67,6 +67,9 @@ LR_FLAG = "--allow-lr-change"
 RESUME_KEYS = ("device", "threads", "workers", "data.root")
 """Keys that a command which uses a trained model may have differently."""
 
+FAIL_FAST = "--fail-fast"
+"""The flag with which the jobs that follow a failed one are not started; the other flags are Hydra's."""
+
 
 def class_of(key: str) -> str | None:
     """Give the class of a key such as "trainer.epochs", "tta" or "tta.merge"; None where there is none."""
@@ -194,7 +197,8 @@ def unknown_flag(flag: str, arguments: Sequence[str]) -> ConfigError:
     name = flag.lstrip("-").partition("=")[0].replace("-", "_")
     every = [*TOP, *nested_keys(arguments)]
     meant = [key for key in every if name in (key, key.rpartition(".")[2])]
-    return ConfigError(f"{flag}: unknown flag, expected KEY=VALUE", f"did you mean '{meant[0]}=...'?" if meant else "")
+    hint = f"did you mean '{meant[0]}=...'?" if meant else did_you_mean(flag, [FAIL_FAST])
+    return ConfigError(f"{flag}: unknown flag, expected KEY=VALUE", hint)
 
 
 def missing_choice(file: str, found: Sequence[object]) -> ConfigError:

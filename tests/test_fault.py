@@ -64,3 +64,12 @@ def test_every_point_stands_in_the_code_and_every_call_names_a_point():
     for path in PACKAGE.rglob("*.py"):
         found |= set(re.findall(r'fault\.point\(\s*f?"([^"{]+)"', path.read_text()))
     assert found == set(fault.POINTS)
+
+
+def test_visits_of_earlier_processes_count():
+    fault.arm("job.begin@2=raise", {"job.begin": 1})
+    with pytest.raises(RuntimeError):
+        fault.point("job.begin")
+    for visited in (0, 2, 3):
+        fault.arm("job.begin@2=raise", {"job.begin": visited})
+        fault.point("job.begin")

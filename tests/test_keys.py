@@ -44,6 +44,10 @@ def test_unknown_flag(flag, meant):
     assert str(keys.unknown_flag(flag, [])) == f"{flag}: unknown flag, expected KEY=VALUE{wanted}"
 
 
+def test_the_flag_that_is_not_hydras_has_a_neighbourhood():
+    assert str(keys.unknown_flag("--failfast", [])).endswith("; did you mean '--fail-fast'?")
+
+
 def test_missing_choice_lists_what_was_found():
     error = keys.missing_choice("exp/digts.yaml", ["digits", "mine"])
     assert str(error) == "exp=digts: expected one of digits, mine; did you mean 'digits'?"

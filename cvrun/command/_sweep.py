@@ -8,7 +8,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from cvrun.errors import ConfigError
+from cvrun.keys import FAIL_FAST
 from cvrun.report.tables import text_table
 
 
@@ -21,7 +24,7 @@ class Job:
         said: What its command line says, such as ("+exp=digits", "seed=1").
         score: Of the monitor, or None where there is none.
         seconds: [seconds] It took now.
-        state: finished, interrupted, failed with the reason, or not started.
+        state: finished, interrupted, not started, or what went wrong.
         exit_code: 0 when it is finished.
     """
 
@@ -33,19 +36,54 @@ class Job:
     exit_code: int
 
 
+def sweeps(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for a sweep."""
+    return any(word in ("-m", "--multirun") or word.upper().lstrip("+") == "HYDRA.MODE=MULTIRUN" for word in arguments)
+
+
+def take_fail_fast(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """Give the arguments without --fail-fast, which Hydra does not know, and whether it was there.
+
+    Raises:
+        ConfigError: If it was, without a sweep.
+    """
+    rest = [word for word in arguments if word != FAIL_FAST]
+    if len(rest) < len(arguments) and not sweeps(rest):
+        raise ConfigError(f"{FAIL_FAST}: expected -m as well", "it ends a sweep at the first job that fails")
+    return rest, len(rest) < len(arguments)
+
+
 def append(path: Path, job: Job) -> None:
     """Add a job to the file, in one write."""
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND)
-    try:
-        os.write(handle, json.dumps(dataclasses.asdict(job)).encode() + b"\n")
-    finally:
-        os.close(handle)
+    _add(path, dataclasses.asdict(job))
 
 
 def read(path: Path) -> list[Job]:
     """Give the jobs of the file in the order of the sweep."""
-    jobs = [json.loads(line) for line in path.read_text().splitlines()]
+    jobs = [line for line in _lines(path) if "signal" not in line]
     return sorted((Job(**{**job, "said": tuple(job["said"])}) for job in jobs), key=lambda job: job.number)
+
+
+def note_signal(path: Path, number: int) -> None:
+    """Add to the file that a process of the sweep got a signal."""
+    _add(path, {"signal": number})
+
+
+def noted_signal(path: Path) -> int | None:
+    """Give the first signal in the file, or None."""
+    return next((int(line["signal"]) for line in _lines(path) if "signal" in line), None)
+
+
+def _add(path: Path, line: dict[str, Any]) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(handle, json.dumps(line).encode() + b"\n")
+    finally:
+        os.close(handle)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def sweep_table(jobs: Sequence[Job]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cvrun.command._output import say, show
+from cvrun.command._sweep import take_fail_fast
 from cvrun.config import HydraJob, run_command
 from cvrun.errors import CvrunError, printable
 
@@ -10,7 +11,8 @@ from cvrun.errors import CvrunError, printable
 def run(arguments: list[str]) -> int:
     """Print the plan of the job, or of each job of a sweep; give the exit code of the first that cannot be run."""
     codes: list[int] = []
-    run_command(arguments, "cvrun check", lambda job: codes.append(_check(job)))
+    words, _ = take_fail_fast(arguments)
+    run_command(words, "cvrun check", lambda job: codes.append(_check(job)))
     return next((code for code in codes if code), 0)
 
 

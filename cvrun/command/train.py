@@ -4,77 +4,64 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import tempfile
 import time
 from pathlib import Path
 
-from cvrun.command._output import say, show
-from cvrun.command._sweep import Job, append, read, sweep_table
+from cvrun.command._apart import train_apart
+from cvrun.command._job import Ending, attempt, train
+from cvrun.command._output import show
+from cvrun.command._signals import Relay
+from cvrun.command._sweep import Job, append, noted_signal, read, sweep_table, sweeps, take_fail_fast
 from cvrun.config import HydraJob, run_command
-from cvrun.errors import CvrunError, DivergedError
 
 
 def run(arguments: list[str]) -> int:
     """Train the job that the arguments describe, or each job of a sweep; give the exit code.
 
-    A single run has its own exit code. A sweep goes on when a job fails, and ends with 1 if any did; a signal ends it.
+    A single run has its own exit code. A sweep goes on when a job fails, unless `--fail-fast` is given, and ends with 1
+    if any did; a signal ends it when the job that runs has stopped, with 130 or 143.
+
+    Raises:
+        ConfigError: If the configuration cannot be composed, or `--fail-fast` is given without a sweep.
     """
+    words, fail_fast = take_fail_fast(arguments)
     handle, name = tempfile.mkstemp(prefix="cvrun-jobs-")
     os.close(handle)
     file = Path(name)
+    relay = Relay(file)
     try:
-        run_command(arguments, "cvrun train", functools.partial(_job, file))
-        jobs = read(file)
+        if sweeps(words):
+            relay.listen()
+        run_command(words, "cvrun train", functools.partial(_job, file, relay, fail_fast))
     finally:
+        relay.restore()
+        jobs, stopped = read(file), noted_signal(file)
         file.unlink()
-    if not jobs:
-        return 0
-    if len(jobs) == 1 and not any(word in ("-m", "--multirun") for word in arguments):
-        return jobs[0].exit_code
-    show(sweep_table(jobs), kept="the folders of the runs")
-    stopped = [job.exit_code for job in jobs if job.exit_code >= 128]
-    if stopped:
-        return stopped[0]
+        if jobs and sweeps(words):
+            show(sweep_table(jobs), kept="the folders of the runs")
+    if not sweeps(words):
+        return jobs[0].exit_code if jobs else 0
+    if stopped is not None:
+        return 130 if stopped == signal.SIGINT else 143
     return 1 if any(job.exit_code for job in jobs) else 0
 
 
-def _job(file: Path, job: HydraJob) -> None:
+def _job(file: Path, relay: Relay, fail_fast: bool, job: HydraJob) -> None:
     """Train one job and add its outcome to file; an error of one job does not reach the others."""
     began = time.monotonic()
-    score: float | None = None
-    if any(earlier.exit_code >= 128 for earlier in read(file)):
-        state, code = "not started", 1
+    number = job.number
+    if number is None:
+        ending = attempt(lambda: train(job.compose()))
     else:
-        try:
-            score, state, code = _train(job)
-        except CvrunError as error:
-            word = "diverged" if isinstance(error, DivergedError) else "failed"
-            state, code = f"{word}: {error}", error.exit_code
-            _say(str(error))
-        except (KeyboardInterrupt, SystemExit) as error:
-            state, code = "interrupted", 143 if isinstance(error, SystemExit) else 130
-            _say("interrupted")
-        except Exception as error:
-            line = " ".join(f"internal error, {type(error).__name__}: {error}".split())
-            state, code = f"failed: {line}", 1
-            _say(f"{line}; CVRUN_TRACEBACK=1 shows where")
-    append(file, Job(job.number, job.said, score, time.monotonic() - began, state, code))
-
-
-def _train(job: HydraJob) -> tuple[float | None, str, int]:
-    spec = job.compose()
-    from cvrun.command._execute import execute
-    from cvrun.prepare import address
-    from cvrun.report.summary import summary
-
-    outcome = execute(spec, address(spec), rerun=spec.settings.rerun)
-    show(summary(outcome.folder, outcome.status, outcome.note), kept=outcome.folder)
-    return outcome.status.get("score"), str(outcome.status.get("state")), outcome.exit_code
-
-
-def _say(line: str) -> None:
-    say(f"cvrun train: {line}")
-    if os.environ.get("CVRUN_TRACEBACK") == "1":
-        import traceback
-
-        traceback.print_exc()
+        # A launcher may have brought the job to another process.
+        relay.listen()
+        if relay.stopped or (fail_fast and any(earlier.exit_code for earlier in read(file))):
+            ending = Ending("not started", 1)
+        else:
+            ending = attempt(lambda: train_apart(job.compose, number, relay))
+    if ending.text:
+        show(ending.text, kept=ending.folder)
+    seconds = time.monotonic() - began
+    append(file, Job(number or 0, job.said, ending.score, seconds, ending.state, ending.exit_code))

@@ -43,3 +43,8 @@ def test_checking_a_sweep_leaves_nothing_behind(call, tmp_path):
     assert said.code == 0
     assert said.out.count("monitor") == 2
     assert list(tmp_path.glob("outputs/*")) == []
+
+
+def test_it_takes_the_flag_of_a_sweep(call):
+    assert call("check", "-m", "--fail-fast", "seed=0,1").code == 0
+    assert call("check", "--fail-fast").code == 2

@@ -2,12 +2,12 @@
 
 import os
 import signal
+import threading
+import time
 
 import pytest
 
-from cvrun.command._sweep import Job, append, read, sweep_table
-from cvrun.errors import StorageError
-from cvrun.trainer import checkpoint
+from cvrun.command._sweep import Job, append, note_signal, noted_signal, read, sweep_table, sweeps
 
 QUICK = ("model.width=4", "trainer.epochs=1", "trainer.batch_size=300", "workers=0")
 
@@ -51,56 +51,58 @@ def test_a_job_that_fails_does_not_stop_the_sweep(call, tools, tmp_path):
 
 def test_the_same_command_runs_only_what_failed(call, tools, tmp_path, monkeypatch):
     words = ("train", "-m", *QUICK, "seed=0,1,2")
-    real = checkpoint.commit
-
-    def full(folder, kind, step, content):
-        if kind == "step" and str(folder) in broken:
-            raise StorageError(f"{folder}: cannot be written")
-        return real(folder, kind, step, content)
-
-    broken: list[str] = []
-    monkeypatch.setattr(checkpoint, "commit", full)
-    number = 0
-    from cvrun.command import train
-
-    execute_one = train._train
-
-    def one(job):
-        nonlocal number
-        number += 1
-        if number == 2:
-            from cvrun.prepare import address
-
-            broken.append(str(address(job.compose()).checkpoints))
-        return execute_one(job)
-
-    monkeypatch.setattr(train, "_train", one)
+    monkeypatch.setenv("CVRUN_FAULT", "job.begin@2=enospc")
     said = call(*words)
     assert said.code == 1
     assert [row[2] for row in table(said.out)] == ["finished", "failed:", "finished"]
-    runs = folders(tmp_path)
-    before = {name: tools.files(folder) for name, folder in runs.items()}
-    broken.clear()
+    assert "No space left on device" in said.out
+    before = {name: tools.files(folder) for name, folder in folders(tmp_path).items()}
+    assert sorted(before) == ["seed=0", "seed=2"]
+    monkeypatch.delenv("CVRUN_FAULT")
     again = call(*words)
     assert again.code == 0
     assert [row[2] for row in table(again.out)] == ["finished"] * 3
     assert "the same command again" not in again.out
-    after = {name: tools.files(folder) for name, folder in runs.items()}
-    assert [name for name in after if after[name] != before[name]] == ["seed=1"]
+    after = {name: tools.files(folder) for name, folder in folders(tmp_path).items()}
+    assert sorted(after) == ["seed=0", "seed=1", "seed=2"]
+    assert {name: after[name] for name in before} == before
 
 
-def test_ctrl_c_ends_the_sweep(call, at_step, tools, tmp_path):
-    def press(run, state, batch):
+def test_ctrl_c_ends_the_sweep(call, tools, tmp_path, monkeypatch):
+    monkeypatch.setenv("CVRUN_FAULT", "record.write@3=hang:1")
+    words = ("train", "-m", *QUICK, "trainer.log_every=1st", "seed=0,1")
+
+    def press():
+        tools.wait_for(lambda: [len(file.read_text()) for file in tmp_path.glob("outputs/run/*/records.jsonl")])
+        time.sleep(0.3)
         os.kill(os.getpid(), signal.SIGINT)
-        return at_step.real(run, state, batch)
 
-    at_step(2, press)
-    said = call("train", "-m", *QUICK, "seed=0,1")
+    finger = threading.Thread(target=press)
+    finger.start()
+    said = call(*words)
+    finger.join()
     assert said.code == 130
     assert [row[2] for row in table(said.out)] == ["interrupted", "not"]
-    at_step(None, None)
-    assert call("train", "-m", *QUICK, "seed=0,1").code == 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    (folder,) = folders(tmp_path).values()
+    assert (tools.status(folder)["state"], tools.status(folder)["step"]) == ("interrupted", 3)
+    monkeypatch.delenv("CVRUN_FAULT")
+    assert call(*words).code == 0
     assert {tools.status(folder)["state"] for folder in folders(tmp_path).values()} == {"finished"}
+
+
+def test_a_signal_to_one_job_ends_that_job_alone(call, tools, tmp_path, monkeypatch):
+    monkeypatch.setenv("CVRUN_FAULT", "job.begin@2=SIGINT")
+    said = call("train", "-m", *QUICK, "seed=0,1,2")
+    assert said.code == 1
+    assert [row[2] for row in table(said.out)] == ["finished", "interrupted", "finished"]
+
+
+def test_a_job_gets_the_environment_and_the_folder_of_the_sweep(call, tmp_path, monkeypatch):
+    """The process that it forks from was started earlier, with others."""
+    monkeypatch.setenv("CVRUN_CACHE", str(tmp_path / "another"))
+    assert call("train", "-m", *QUICK, "seed=0").code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["another", "outputs"]
 
 
 def test_a_choice_that_does_not_exist_is_found_before_the_first_job(call, tmp_path):
@@ -114,6 +116,32 @@ def test_the_mode_can_be_asked_for_by_its_key(call):
     said = call("train", *QUICK, "hydra.mode=MULTIRUN", "optimizer.lr=0.1,-1")
     assert said.code == 1
     assert len(table(said.out)) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["-m", "a=1"], True),
+        (["--multirun", "a=1"], True),
+        (["hydra.mode=MULTIRUN"], True),
+        (["++hydra.mode=multirun"], True),
+        (["hydra.mode=RUN"], False),
+        (["model=-m"], False),
+        ([], False),
+    ],
+)
+def test_a_sweep_is_told_from_a_single_run(words, wanted):
+    assert sweeps(words) == wanted
+
+
+def test_the_first_signal_in_the_file_counts_and_is_no_job(tmp_path):
+    path = tmp_path / "jobs"
+    path.touch()
+    assert noted_signal(path) is None
+    job = Job(0, ("seed=0",), 0.5, 1.0, "finished", 0)
+    for line in (lambda: append(path, job), lambda: note_signal(path, 15), lambda: note_signal(path, 2)):
+        line()
+    assert (read(path), noted_signal(path)) == ([job], 15)
 
 
 def test_jobs_survive_the_file_between_processes(tmp_path):

@@ -1,0 +1,79 @@
+"""One job of a command: to train, and to tell how that ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cvrun.command._output import say
+from cvrun.command._signals import PASSED_ON
+from cvrun.errors import CvrunError, DivergedError
+from cvrun.spec import Spec
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended.
+
+    Attributes:
+        state: finished, interrupted, not started, or what went wrong.
+        exit_code: 0 when it is finished.
+        score: Of the monitor, or None where there is none.
+        text: What the user is to be shown.
+        folder: Of the run; None where it has none.
+    """
+
+    state: str
+    exit_code: int
+    score: float | None = None
+    text: str = ""
+    folder: Path | None = None
+
+
+def attempt(work: Callable[[], Ending]) -> Ending:
+    """Give how work ended; what goes wrong in it is said, and goes no further."""
+    try:
+        return work()
+    except CvrunError as error:
+        word = "diverged" if isinstance(error, DivergedError) else "failed"
+        _say(str(error))
+        return Ending(f"{word}: {error}", error.exit_code)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return Ending("interrupted", 130)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        stopped = code - 128 in PASSED_ON
+        state = "interrupted" if stopped else f"exited with code {code}"
+        _say(state)
+        return Ending(state, code or 1)
+    except Exception as error:
+        line = " ".join(f"internal error, {type(error).__name__}: {error}".split())
+        _say(f"{line}; CVRUN_TRACEBACK=1 shows where")
+        return Ending(f"failed: {line}", 1)
+
+
+def train(spec: Spec) -> Ending:
+    """Train in this process.
+
+    Raises:
+        CvrunError: If it cannot be run.
+    """
+    from cvrun.command._execute import execute
+    from cvrun.prepare import address
+    from cvrun.report.summary import summary
+
+    outcome = execute(spec, address(spec), rerun=spec.settings.rerun)
+    text = summary(outcome.folder, outcome.status, outcome.note)
+    score = outcome.status.get("score")
+    return Ending(str(outcome.status.get("state")), outcome.exit_code, score, text, outcome.folder)
+
+
+def _say(line: str) -> None:
+    say(f"cvrun train: {line}")
+    if os.environ.get("CVRUN_TRACEBACK") == "1":
+        import traceback
+
+        traceback.print_exc()
