@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from cvrun import options
 from cvrun.early_stopping import Stopper
@@ -23,9 +22,9 @@ from cvrun.metric import Metric
 from cvrun.normalize import Affine, Source
 from cvrun.optimizer import param_groups
 from cvrun.pipeline.loader import TrainLoader, evaluation_batches
-from cvrun.pipeline.store import Store, build_store
+from cvrun.pipeline.store import Store, cannot_be_used
 from cvrun.plan import Plan
-from cvrun.prepare import Prepared
+from cvrun.prepare import Prepared, decode_part
 from cvrun.rng import seed_all
 from cvrun.scheduler import Schedule
 from cvrun.spec import Spec
@@ -126,15 +125,23 @@ def build_tta(spec: Spec) -> TTA:
 
 
 def store_of(prepared: Prepared, part: str, say: Callable[[str], None]) -> Store:
-    """Give the decoded images of a part of the split, saying how long it took where that is worth a line."""
+    """Give the decoded images of a part of the split, saying what is worth a line: how long it took, odd images.
+
+    Raises:
+        DataError: If an image cannot be used; what may be left out is out of the split by now.
+    """
     began = time.monotonic()
-    rows = prepared.split.parts()[part]
-    workers = prepared.plan.spec.settings.workers
-    with tqdm(total=len(rows), desc=f"decode {part}", disable=None, leave=False, delay=1) as bar:
-        store = build_store(prepared.manifest, rows, workers, lambda count: None if bar.update(count) else None)
+    store = prepared.train if part == "train" else None
+    if store is None:
+        store, bad = decode_part(prepared.manifest, prepared.split, part, prepared.plan.spec.settings)
+        if bad:
+            count = f"{len(bad)} of {len(store) + len(bad)} {part} images cannot be used"
+            raise cannot_be_used(prepared.manifest, bad, count)
     seconds = time.monotonic() - began
     if seconds > 1:
-        say(f"decoded {len(rows):,} {part} images in {seconds:.1f} s ({len(rows) / seconds:,.0f} images/s)")
+        say(f"decoded {len(store):,} {part} images in {seconds:.1f} s ({len(store) / seconds:,.0f} images/s)")
+    if remarks := store.remarks(part):
+        say(remarks)
     return store
 
 

@@ -1,16 +1,18 @@
 """From a Spec to its Plan: list and split the data, work out every number, check what belongs together.
 
-No weight is allocated and no image is decoded before the plan stands.
+No weight is allocated before the plan stands. No image is decoded either, except where `skip_unreadable` lets training
+images be left out: the plan's numbers are those of what is trained on.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from cvrun import dist, options
 from cvrun.data import Manifest
@@ -21,20 +23,33 @@ from cvrun.folder import RunFolder
 from cvrun.metric import Metric
 from cvrun.model import Shape
 from cvrun.optimizer import scaled_lr
+from cvrun.pipeline.decode import ImageError
+from cvrun.pipeline.store import Store, decode_images
+from cvrun.pipeline.unreadable import LeftOut, leave_out
 from cvrun.plan import DataFacts, Plan
 from cvrun.rehearse import try_model, try_parts, warnings
-from cvrun.spec import Spec
+from cvrun.spec import Settings, Spec
 from cvrun.split import Split
 from cvrun.trainer import TrainingPlan
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan with the manifest and the split that it was made from."""
+    """A plan with the manifest and the split that it was made from.
+
+    Attributes:
+        plan: What will be done.
+        manifest: The data.
+        split: Its parts, without what is left out.
+        left_out: The training images that cannot be used, where some may be left out.
+        train: The training images, where they had to be decoded to know that.
+    """
 
     plan: Plan
     manifest: Manifest
     split: Split
+    left_out: LeftOut | None = None
+    train: Store | None = None
 
 
 def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None = None) -> Prepared:
@@ -53,16 +68,30 @@ def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None =
     device = resolve_device(spec.settings.device)
     manifest: Manifest = options.build("data", spec.parts["data"].option, spec.parts["data"].config)
     split: Split = options.build("split", spec.parts["split"].option, spec.parts["split"].config, manifest)
+    where = folder or address(spec)
+    plan = _plan(spec, where, manifest, split, device, precision)
+    share = spec.settings.skip_unreadable
+    if share == 0:
+        return Prepared(plan, manifest, split)
+    store, bad = decode_part(manifest, split, "train", spec.settings)
+    split, left_out = leave_out(manifest, split, bad, share)
+    if left_out.reasons:
+        plan = _plan(spec, where, manifest, split, device, precision)
+        plan = replace(plan, warnings=(left_out.warning(), *plan.warnings))
+    return Prepared(plan, manifest, split, left_out, store)
+
+
+def _plan(spec: Spec, folder: RunFolder, manifest: Manifest, split: Split, device: str, precision: str | None) -> Plan:
     facts = _facts(manifest, split)
     metrics = _metrics(len(facts.classes))
     training = _training(spec, sum(facts.counts["train"]), metrics, device, precision)
     shape = Shape(facts.form.channels, facts.form.size, len(facts.classes), facts.classes)
     try_parts(spec, shape, np.array(facts.counts["train"]))
     threads = spec.settings.threads or DEFAULT_THREADS
-    plan = Plan(
+    return Plan(
         spec=spec,
         run_id=spec.id,
-        folder=folder or address(spec),
+        folder=folder,
         training=training,
         data=facts,
         metrics=metrics,
@@ -74,7 +103,17 @@ def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None =
         code=code_version(),
         warnings=tuple(warnings(spec, training, metrics, device)),
     )
-    return Prepared(plan, manifest, split)
+
+
+def decode_part(manifest: Manifest, split: Split, part: str, settings: Settings) -> tuple[Store, dict[int, ImageError]]:
+    """Give the decoded images of a part of the split, and the errors of those that cannot be; shows how far it is."""
+    rows = split.parts()[part]
+    with tqdm(total=len(rows), desc=f"decode {part}", disable=None, leave=False, delay=1) as bar:
+
+        def progress(count: int) -> None:
+            bar.update(count)
+
+        return decode_images(manifest, rows, settings.workers, settings.worker_timeout, progress)
 
 
 def address(spec: Spec) -> RunFolder:

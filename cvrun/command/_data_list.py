@@ -1,7 +1,8 @@
 """data.csv: which images a run was started with, so that it can be said what changed since.
 
-The training and validation images with part, label, group and content: the length of a file in bytes, the beginning of
-the sha256 of an embedded image. Of the test images the names alone, since a split that is cut anew moves them.
+The training and validation images with part, label, group and content: the length of a file in bytes and,
+where the data names it, the beginning of its sha256; of an embedded image that alone. Of the test images the names
+alone, since a split that is cut anew moves them.
 """
 
 from __future__ import annotations
@@ -104,9 +105,10 @@ def _content(manifest: Manifest, i: int) -> str:
         return hashlib.sha256(np.ascontiguousarray(manifest.images[i]).tobytes()).hexdigest()[:12]
     path = manifest.paths[i]
     try:
-        return str(path.stat().st_size)
+        size = str(path.stat().st_size)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}), expected an image file") from error
+    return f"{size} {manifest.hashes[i][:12]}" if manifest.hashes is not None else size
 
 
 def _what(old: Sequence[str], new: Sequence[str]) -> str:

@@ -96,6 +96,8 @@ def _hold_and_work(prepared: Prepared, rerun: bool, changes: Changes) -> Outcome
                 lines.append(f"warning: started under cvrun {earlier.get('code')}, this is {plan.code}")
         else:
             write_list(folder.data, prepared)
+            if prepared.left_out is not None:
+                write_atomic(folder.path / "unreadable.csv", prepared.left_out.to_csv())
             write_atomic(folder.plan, plan.to_yaml().encode())
             write_atomic(folder.spec, spec.text.encode())
         before = float((status or {}).get("seconds") or 0.0)

@@ -96,7 +96,11 @@ def _rows(paths: Sequence[Path], spec: Spec, trained: Trained) -> Iterator[tuple
         chunk = tuple(paths[start : start + CHUNK])
         ids = tuple(str(path) for path in chunk)
         manifest = Manifest(ids, np.zeros(len(chunk), np.int64), trained.classes, trained.form, paths=chunk)
-        store = build_store(manifest, np.arange(len(chunk)), spec.settings.workers, lambda count: None)
+        settings = spec.settings
+        rows = np.arange(len(chunk))
+        store = build_store(manifest, rows, settings.workers, settings.worker_timeout, lambda count: None)
+        if remarks := store.remarks("given"):
+            say(remarks)
         batches = evaluation_batches(store, trained.normalize, spec.trainer.eval_batch_size, trained.device)
         with inference(trained.model), trained.autocast():
             found = [task.predict(trained.model, batch.image, trained.tta).cpu() for batch in batches()]

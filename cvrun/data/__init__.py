@@ -66,6 +66,7 @@ class Manifest:
         paths: File of each image, or None when the images are embedded.
         groups: Group of each image (patient, slide), or None; a group never lies on two sides of a split.
         official: "train", "val", "test" or "" for each image, or None when the source names no split.
+        hashes: sha256 of each file, lower-case hex, which is checked when the file is read; or None.
     """
 
     ids: tuple[str, ...]
@@ -76,6 +77,7 @@ class Manifest:
     paths: tuple[Path, ...] | None = None
     groups: tuple[str, ...] | None = None
     official: tuple[str, ...] | None = None
+    hashes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Check what every source promises.
@@ -88,7 +90,7 @@ class Manifest:
             raise DataError("data: no images found, expected at least one")
         if (self.images is None) == (self.paths is None):
             raise ValueError("a Manifest has either images or paths")
-        for field in (self.labels, self.images, self.paths, self.groups, self.official):
+        for field in (self.labels, self.images, self.paths, self.groups, self.official, self.hashes):
             if field is not None and len(field) != count:
                 raise ValueError(f"a Manifest of {count} ids got a field with {len(field)} entries")
         twice = [name for name, times in Counter(self.ids).items() if times > 1]
@@ -115,7 +117,8 @@ class Manifest:
         """Give a sha256 (hex) of the entries at indices, in their order.
 
         It covers the class names, the image form and, for each entry, id, label, group and content: the bytes of
-        an embedded image, the length of a file. Files are not opened and entries elsewhere are not looked at.
+        an embedded image; the length of a file, and the hash that it must have. Files are not opened and entries
+        elsewhere are not looked at.
 
         Raises:
             DataError: If a file is missing.
@@ -125,6 +128,8 @@ class Manifest:
             group = self.groups[i] if self.groups is not None else ""
             size = _size(self.paths[i]) if self.paths is not None else 0
             digest.update(repr((self.ids[i], int(self.labels[i]), group, size)).encode())
+            if self.hashes is not None:
+                digest.update(self.hashes[i].encode())
         if self.images is not None:
             digest.update(np.ascontiguousarray(self.images[indices]).tobytes())
         return digest.hexdigest()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from cvrun.errors import ConfigError, DataError, printable
+
+NAMED = 3
+"""[files] that a message names; it counts the others."""
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and bytes that are not UTF-8: they break terminals, reports and prediction files."""
@@ -35,6 +39,12 @@ def reason(error: Exception) -> str:
     """Give an exception in a few words, without the file name that it may repeat."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text or type(error).__name__
+
+
+def some(names: Sequence[object]) -> str:
+    """Give the first of names for a message, and how many more there are."""
+    first = ", ".join(shown(name) for name in names[:NAMED])
+    return f"{first} and {len(names) - NAMED:,} more" if len(names) > NAMED else first
 
 
 def shown(name: object) -> str:

@@ -1,10 +1,11 @@
-"""Your own images, listed in a CSV table with their labels, and with splits and groups if you have them."""
+"""Your own images, listed in a CSV table with their labels, and with splits, groups and hashes if you have them."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
+import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ MAX_ROWS = 10_000_000
 MAX_LENGTH = 4096
 """[characters] of a field; the longest path that Linux opens (PATH_MAX)."""
 
+LISTED = 5
+"""[rows] that a message names; it counts the others."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -31,6 +35,7 @@ class Config:
     label_column: str
     split_column: str | None
     group_column: str | None
+    hash_column: str | None
     classes: tuple[str, ...] | None
     size: int
     channels: int
@@ -60,13 +65,14 @@ def build(config: Config) -> Manifest:
 
     Raises:
         ConfigError: If the root is not set.
-        DataError: If the table cannot be read, lacks a column, or a row has a defect; the first defect is named, and
-            all are counted.
+        DataError: If the table cannot be read, lacks a column, or a row has a defect; the first defect is named, all
+            are counted, and the first rows that have one are listed.
     """
     root = root_folder(config.root)
     table = root / Path(config.file).expanduser()
     header, rows = _read(table)
-    wanted = [config.path_column, config.label_column, config.split_column, config.group_column]
+    optional = [config.split_column, config.group_column, config.hash_column]
+    wanted = [config.path_column, config.label_column, *optional]
     at = {column: _find(column, header, table) for column in wanted if column is not None}
     check = _Check(config, root)
     for number, row in rows:
@@ -86,6 +92,7 @@ def build(config: Config) -> Manifest:
         paths=tuple(Path(str(root), name) for name in check.ids),
         groups=tuple(check.groups) if config.group_column is not None else None,
         official=tuple(check.official) if config.split_column is not None else None,
+        hashes=tuple(check.hashes) if config.hash_column is not None else None,
     )
 
 
@@ -139,6 +146,7 @@ class _Check:
         self.labels: list[str] = []
         self.groups: list[str] = []
         self.official: list[str] = []
+        self.hashes: list[str] = []
 
     def row(self, number: int, values: dict[str, str]) -> None:
         """Check one row; values holds the columns that are used."""
@@ -155,6 +163,8 @@ class _Check:
             self._split(number, values[self.config.split_column])
         if self.config.group_column is not None:
             self._text(number, self.config.group_column, values[self.config.group_column], "a group", self.groups)
+        if self.config.hash_column is not None:
+            self._hash(number, values[self.config.hash_column])
 
     def _path(self, number: int, value: str) -> None:
         column = self.config.path_column
@@ -210,6 +220,12 @@ class _Check:
             rule, column = f"one of {', '.join(SPLIT_NAMES)}", str(self.config.split_column)
             self.defects.append(_Defect(number, column, value, rule))
 
+    def _hash(self, number: int, value: str) -> None:
+        self.hashes.append(value.lower())
+        if not re.fullmatch("[0-9a-fA-F]{64}", value):
+            rule, column = "the sha256 of the file, 64 hex digits", str(self.config.hash_column)
+            self.defects.append(_Defect(number, column, value, rule))
+
     def _text(self, number: int, column: str, value: str, what: str, into: list[str]) -> None:
         into.append(value)
         if not value:
@@ -221,6 +237,8 @@ def _error(table: Path, defects: Iterable[_Defect]) -> DataError:
     first = found[0]
     where = f"{table} row {first.row}" + (f", column '{first.column}'" if first.column else "")
     value = shown(first.value if len(first.value) <= 200 else first.value[:200] + "...")
-    more = f"{len(found)} such defects in {len({defect.row for defect in found})} rows" if len(found) > 1 else ""
+    rows = list(dict.fromkeys(str(defect.row) for defect in found))
+    listed = f"{', '.join(rows[:LISTED])}{', ...' if len(rows) > LISTED else ''}"
+    more = f"{len(found)} defects in {len(rows)} row{'s' * (len(rows) > 1)}: {listed}" if len(found) > 1 else ""
     hint = "; ".join(text for text in (first.hint, more) if text)
     return DataError(f"{where}: '{value}', expected {first.rule}", hint)

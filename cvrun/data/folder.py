@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cvrun.data import IMAGE_SUFFIXES, SPLIT_NAMES, ImageForm, Manifest, class_order
-from cvrun.data._root import CONTROL, reason, root_folder, shown
+from cvrun.data._root import CONTROL, reason, root_folder, shown, some
 from cvrun.errors import DataError
 
 _EXPECTED = "expected one folder a class with images in it, or train, val and test folders that hold such folders"
@@ -47,10 +47,16 @@ def build(config: Config) -> Manifest:
     # (id, class, part) of every image; ids are unique, so sorting never looks further.
     entries: list[tuple[str, str, str]] = []
     names: set[str] = set()
+    broken: list[str] = []
     for below, part in parts.items():
         for name in _class_folders(root, below):
             names.add(name)
-            entries.extend((found, name, part) for found in _images(root, f"{below}{name}"))
+            entries.extend((found, name, part) for found in _images(root, f"{below}{name}", broken))
+    if broken:
+        raise DataError(
+            f"{root}: {some(sorted(broken))}: not a file, expected an image ({len(broken)} such)",
+            "a symbolic link may lead to nothing",
+        )
     entries.sort()
     ids, labels, official = zip(*entries, strict=True) if entries else ((), (), ())
     empty = sorted(names - set(labels))
@@ -103,10 +109,12 @@ def _class_folders(root: Path, below: str) -> list[str]:
     return sorted(names)
 
 
-def _images(root: Path, folder: str) -> list[str]:
-    """Give the POSIX paths of the images in and below root/folder, relative to root, in no order."""
+def _images(root: Path, folder: str, broken: list[str]) -> list[str]:
+    """Give the POSIX paths of the images in and below root/folder, relative to root, in no order.
+
+    Those that are no files are added to broken as well.
+    """
     found: list[str] = []
-    broken: list[str] = []
     # Folder, and the real paths of the symbolic links on the way to it.
     todo: list[tuple[str, tuple[str, ...]]] = [(folder, _links(os.path.join(root, folder), ()))]
     while todo:
@@ -118,12 +126,7 @@ def _images(root: Path, folder: str) -> list[str]:
             elif _is_image(entry.name):
                 found.append(f"{below}/{entry.name}")
                 if not _is_file(entry):
-                    broken.append(entry.path)
-    if broken:
-        raise DataError(
-            f"{shown(min(broken))}: not a file, expected an image ({len(broken)} such in '{shown(folder)}')",
-            "a symbolic link may lead to nothing",
-        )
+                    broken.append(found[-1])
     return found
 
 

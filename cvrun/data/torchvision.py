@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cvrun.cache import cache_folder
 from cvrun.data import ImageForm, Manifest
-from cvrun.data._root import reason, root_folder, shown
+from cvrun.data._root import reason, root_folder, shown, some
 from cvrun.data._torchvision_sets import SOURCES, Source
 from cvrun.errors import DataError, one_of
 
@@ -133,7 +133,7 @@ def _require_files(config: Config, root: Path, paths: Sequence[Path]) -> None:
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise DataError(
-            f"data.name={config.name}: {missing[0]} is missing ({len(missing)} of {len(paths)} images)",
+            f"data.name={config.name}: {some(missing)}: missing ({len(missing)} of {len(paths)} images)",
             f"delete the folder of this set in {root} and set data.download=true",
         )
 

@@ -2,51 +2,86 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cvrun.data import ImageForm
-from cvrun.errors import DataError
+from cvrun.errors import DataError, printable
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
 """What Pillow may open; its other parsers are never offered a file."""
 
+_TURNS = range(2, 9)
+"""The EXIF orientations that are not upright (Exif 3.0, tag 274)."""
 
-def decode(path: Path, form: ImageForm) -> NDArray[np.uint8]:
+
+class ImageError(DataError):
+    """A file that cannot be used as an image."""
+
+    def __init__(self, path: Path, reason: str, rule: str, hint: str = "") -> None:
+        """Keep the reason, for tables."""
+        super().__init__(f"{path}: {reason}, expected {rule}", hint)
+        self.reason = printable(reason)
+
+
+class Decoded(NamedTuple):
+    """An image with what should be said about its file.
+
+    Attributes:
+        pixels: uint8 (size, size, channels).
+        animated: Whether the file holds more frames than the one that was taken, the first.
+        turned: Whether the image was turned or mirrored, as its EXIF orientation says.
+    """
+
+    pixels: NDArray[np.uint8]
+    animated: bool
+    turned: bool
+
+
+def decode(path: Path, form: ImageForm, sha256: str | None = None) -> Decoded:
     """Give the image in a file, turned as its EXIF orientation says, in the given form.
 
-    Of several frames the first counts.
+    Of several frames the first counts, and damage behind it does not.
 
     Args:
         path: A file in one of FORMATS, whatever its suffix.
         form: Size, channels and fit.
-
-    Returns:
-        uint8 (size, size, channels).
+        sha256: What the file's bytes must have, lower-case hex; None: they are not checked.
 
     Raises:
-        DataError: If the file cannot be read or decoded to its end, or its colour mode has no defined range.
+        ImageError: If the file cannot be read or decoded to its end, has other bytes than sha256 says, or its colour
+            mode has no defined range.
     """
     with quiet():
         try:
             # In memory, since Pillow's dozens of small reads of a file cost a tenth of the time of a small image.
-            with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as image:
-                ImageOps.exif_transpose(image, in_place=True)
-                return bring(image, form)
-        except (MemoryError, DataError):
+            content = path.read_bytes()
+            if sha256 is not None:
+                _check_content(path, content, sha256)
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                image.load()
+                turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNS
+                if turned:
+                    ImageOps.exif_transpose(image, in_place=True)
+                pixels = bring(image, form)
+                return Decoded(pixels, _has_more_frames(image), turned)
+        except (MemoryError, ImageError):
             raise
         # Damaged files make Pillow raise nearly anything: OSError, SyntaxError, ValueError, struct.error, ...
         except Exception as error:
-            names = ", ".join(FORMATS)
-            raise DataError(f"{path}: cannot be decoded ({_reason(error)}), expected an image ({names})") from error
+            raise ImageError(
+                path, f"cannot be decoded ({_reason(error)})", f"an image ({', '.join(FORMATS)})"
+            ) from error
 
 
 def bring(image: Image.Image, form: ImageForm) -> NDArray[np.uint8]:
@@ -149,6 +184,23 @@ def _resized(image: Image.Image, form: ImageForm) -> Image.Image:
     square = Image.new(image.mode, (size, size))
     square.paste(inner, ((size - inner.width) // 2, (size - inner.height) // 2))
     return square
+
+
+def _check_content(path: Path, content: bytes, sha256: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        fact = f"its content has the sha256 {found[:12]}..."
+        raise ImageError(path, fact, f"{sha256[:12]}... as the table says", "the file was changed or is damaged")
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except MemoryError:
+        raise
+    except Exception:
+        # GIF looks for the next frame only now, and it is damaged.
+        return True
 
 
 def _reason(error: Exception) -> str:

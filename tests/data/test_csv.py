@@ -15,6 +15,7 @@ CONFIG = Config(
     label_column="label",
     split_column=None,
     group_column=None,
+    hash_column=None,
     classes=None,
     size=8,
     channels=3,
@@ -144,7 +145,7 @@ def test_the_first_of_several_defects_and_their_number(tmp_path: Path) -> None:
     text = "path,label\nimages/0.png,a\nimages/1.png,\nimages/0.png,b\n/x.png,\nimages/7.png,nan\nimages/2.png,a\n"
     message = refused(write(tmp_path, text))
     assert "row 3, column 'label'" in message
-    assert message.endswith("6 such defects in 4 rows")
+    assert message.endswith("; 6 defects in 4 rows: 3, 4, 5, 6")
 
 
 @pytest.mark.parametrize(

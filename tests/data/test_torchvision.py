@@ -131,7 +131,7 @@ def test_damaged_files_are_a_data_error(cut: int, tmp_path: Path, write_set: Any
 def test_a_listed_image_that_is_missing_is_named(tmp_path: Path, write_set: Any) -> None:
     write_set("OxfordIIITPet", tmp_path)
     (tmp_path / "oxford-iiit-pet/images/Ragdoll_2.jpg").unlink()
-    with pytest.raises(DataError, match=r"Ragdoll_2\.jpg is missing \(1 of 12 images\)"):
+    with pytest.raises(DataError, match=r"Ragdoll_2\.jpg: missing \(1 of 12 images\)"):
         load("OxfordIIITPet", tmp_path)
 
 

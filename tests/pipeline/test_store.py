@@ -12,10 +12,13 @@ from PIL import Image
 from cvrun.data import ImageForm, Manifest, digits
 from cvrun.errors import DataError, OutOfMemoryError
 from cvrun.pipeline import store as store_module
-from cvrun.pipeline.decode import decode
+from cvrun.pipeline.decode import Decoded, decode
 from cvrun.pipeline.store import Store, build_store
 
 NUM = 150
+
+SLOW = 60.0
+"""[s] More than any test here takes."""
 
 
 def ignore(_: int) -> None:
@@ -55,14 +58,14 @@ def path(manifest: Manifest, i: int) -> Path:
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_the_store_holds_what_decode_gives(manifest: Manifest, workers: int) -> None:
     indices = np.random.RandomState(1).permutation(NUM)[:100]
-    store = build_store(manifest, indices, workers, ignore)
+    store = build_store(manifest, indices, workers, SLOW, ignore)
     assert store.images.dtype == torch.uint8
     assert store.images.shape == (100, 12, 12, 3)
     assert store.index.tolist() == indices.tolist()
     assert store.targets.tolist() == [i % 3 for i in indices.tolist()]
     assert len(store) == 100
     for row, i in enumerate(indices.tolist()):
-        np.testing.assert_array_equal(store.images[row], decode(path(manifest, i), manifest.form))
+        np.testing.assert_array_equal(store.images[row], decode(path(manifest, i), manifest.form).pixels)
 
 
 @pytest.mark.usefixtures("threaded")
@@ -71,27 +74,27 @@ def test_the_first_bad_file_is_named_and_all_are_counted(manifest: Manifest, wor
     for i in (140, 17, 90):
         path(manifest, i).write_bytes(b"garbage")
     with pytest.raises(DataError) as caught:
-        build_store(manifest, np.arange(120), workers, ignore)
+        build_store(manifest, np.arange(120), workers, SLOW, ignore)
     assert str(path(manifest, 17)) in str(caught.value)
-    assert str(caught.value).endswith("; 2 of 120 images cannot be used")
+    assert str(caught.value).endswith("; also 090.png; 2 of 120 images cannot be used")
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_no_other_file_is_opened(manifest: Manifest, workers: int) -> None:
-    before = build_store(manifest, np.arange(100), workers, ignore).digest()
+    before = build_store(manifest, np.arange(100), workers, SLOW, ignore).digest()
     for i in range(100, NUM):
         path(manifest, i).unlink()
         if i % 2:
             path(manifest, i).write_bytes(b"garbage")
-    assert build_store(manifest, np.arange(100), workers, ignore).digest() == before
+    assert build_store(manifest, np.arange(100), workers, SLOW, ignore).digest() == before
 
 
 @pytest.mark.usefixtures("threaded")
 @pytest.mark.parametrize("workers", [0, 3])
 def test_progress_adds_up_in_this_thread(manifest: Manifest, workers: int) -> None:
     told: list[tuple[int, int]] = []
-    build_store(manifest, np.arange(NUM), workers, lambda num: told.append((num, threading.get_ident())))
+    build_store(manifest, np.arange(NUM), workers, SLOW, lambda num: told.append((num, threading.get_ident())))
     assert sum(num for num, _ in told) == NUM
     assert len(told) > 1
     assert {thread for _, thread in told} == {threading.get_ident()}
@@ -99,10 +102,10 @@ def test_progress_adds_up_in_this_thread(manifest: Manifest, workers: int) -> No
 
 def test_embedded_images() -> None:
     manifest = digits.build(digits.Config(8, 1, "stretch"))
-    store = build_store(manifest, np.array([5, 3]), 2, ignore)
+    store = build_store(manifest, np.array([5, 3]), 2, SLOW, ignore)
     assert manifest.images is not None
     np.testing.assert_array_equal(store.images, manifest.images[[5, 3]])
-    larger = build_store(digits.build(digits.Config(16, 3, "stretch")), np.array([5]), 0, ignore)
+    larger = build_store(digits.build(digits.Config(16, 3, "stretch")), np.array([5]), 0, SLOW, ignore)
     expected = Image.fromarray(manifest.images[5, ..., 0]).resize((16, 16), Image.Resampling.BILINEAR)
     np.testing.assert_array_equal(larger.images[0, ..., 2], np.asarray(expected))
 
@@ -110,7 +113,7 @@ def test_embedded_images() -> None:
 def test_the_store_does_not_share_memory_with_the_manifest() -> None:
     manifest = digits.build(digits.Config(8, 1, "stretch"))
     indices = np.arange(4)
-    store = build_store(manifest, indices, 0, ignore)
+    store = build_store(manifest, indices, 0, SLOW, ignore)
     assert manifest.images is not None
     manifest.images[:4] = 0
     indices[:] = 9
@@ -154,7 +157,7 @@ def test_too_many_images_for_the_memory(manifest: Manifest, monkeypatch: pytest.
 
     monkeypatch.setattr(np, "empty", empty)
     with pytest.raises(OutOfMemoryError, match=r"2 images of 12x12x3 need 0\.0 GiB of memory"):
-        build_store(manifest, np.arange(2), 0, ignore)
+        build_store(manifest, np.arange(2), 0, SLOW, ignore)
 
 
 def test_an_error_in_progress_stops_at_once(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +165,7 @@ def test_an_error_in_progress_stops_at_once(manifest: Manifest, monkeypatch: pyt
     monkeypatch.setattr(store_module, "CHUNK", 1)
     decoded: list[Path] = []
 
-    def slow(file: Path, form: ImageForm) -> Any:
+    def slow(file: Path, form: ImageForm, sha256: str | None) -> Decoded:
         decoded.append(file)
         time.sleep(0.002)
         return decode(file, form)
@@ -172,5 +175,5 @@ def test_an_error_in_progress_stops_at_once(manifest: Manifest, monkeypatch: pyt
 
     monkeypatch.setattr(store_module, "decode", slow)
     with pytest.raises(KeyboardInterrupt):
-        build_store(manifest, np.arange(NUM), 2, stop)
+        build_store(manifest, np.arange(NUM), 2, SLOW, stop)
     assert len(decoded) < NUM / 2

@@ -218,7 +218,7 @@ def test_fifty_thousand_images_in_five_thousand_groups(make: Any) -> None:
 
 
 def test_blood_cells_by_slide(blood_cells: Path) -> None:
-    config = csv.Config(str(blood_cells), "manifest.csv", "path", "label", None, "slide", None, 8, 3, "crop")
+    config = csv.Config(str(blood_cells), "manifest.csv", "path", "label", None, "slide", None, None, 8, 3, "crop")
     manifest = csv.build(config)
     assert manifest.groups is not None
     whole = manifest.counts(np.arange(len(manifest)))
