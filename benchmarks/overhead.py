@@ -17,6 +17,7 @@ from cvrun import config
 from cvrun.build import build_loggers, build_run, header
 from cvrun.prepare import prepare
 from cvrun.trainer.loop import train
+from cvrun.trainer.saver import Saver
 
 STEPS, ROUNDS = 400, 7
 
@@ -31,7 +32,8 @@ def built(root: Path):
     prepared = prepare(config.compose([*overrides, *lengths, f"output_root={root}"]))
     prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
     recorder = build_loggers(prepared.plan)
-    run, state = build_run(prepared, recorder, Never(), lambda: 0.0)
+    saver = Saver(prepared.plan.folder.checkpoints, "stop", recorder.say)
+    run, state = build_run(prepared, recorder, saver, Never(), lambda: 0.0)
     recorder.open(header(prepared.plan, 0, 0))
     return run, state, recorder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -29,11 +30,10 @@ from cvrun.rng import seed_all
 from cvrun.scheduler import Schedule
 from cvrun.spec import Spec
 from cvrun.task import Task
-from cvrun.trainer import Run, TrainingPlan
+from cvrun.trainer import Run, Saver, Stop, TrainingPlan
 from cvrun.trainer.best import Best
 from cvrun.trainer.checkpoint import commits
 from cvrun.trainer.ema import NoEma, WeightEma
-from cvrun.trainer.signals import StopRequest
 from cvrun.trainer.state import LossMean, State
 from cvrun.tta import TTA
 
@@ -54,7 +54,7 @@ def build_loggers(plan: Plan) -> Loggers:
 
 
 def build_run(
-    prepared: Prepared, recorder: Loggers, stop: StopRequest, seconds: Callable[[], float]
+    prepared: Prepared, recorder: Loggers, saver: Saver, stop: Stop, seconds: Callable[[], float]
 ) -> tuple[Run, State]:
     """Give the objects of a run and the state at step 0.
 
@@ -65,6 +65,7 @@ def build_run(
     """
     plan, spec = prepared.plan, prepared.plan.spec
     torch.set_num_threads(plan.threads)
+    _strict_kernels(spec.settings.deterministic)
     device = torch.device(plan.device)
     # Before the images are decoded: weights that cannot be found should not cost that time. A run that goes on has its
     # weights in the checkpoint, and must not depend on a file or a hub that may be gone.
@@ -97,10 +98,12 @@ def build_run(
         autocast=autocast(plan.training.precision, device),
         clip=_clip(plan.training.max_grad_norm),
         recorder=recorder,
+        saver=saver,
         stop=stop,
         checkpoint_meta=_meta(plan, model, normalize, pixels),
         tta=build_tta(spec),
         seconds=seconds,
+        ids=prepared.manifest.ids,
         val_ids=tuple(prepared.manifest.ids[i] for i in prepared.split.val.tolist()),
     )
     return run, _state(spec, plan.training, model, schedule)
@@ -198,6 +201,14 @@ def _state(spec: Spec, training: TrainingPlan, model: nn.Module, schedule: Sched
         best=Best(training.monitor, training.mode, training.min_delta, training.delta_mode),
         loss_mean=LossMean(),
     )
+
+
+def _strict_kernels(wanted: bool) -> None:
+    """Let torch refuse kernels whose result depends on the order in which threads come, or allow them again."""
+    if wanted:
+        # cuBLAS reads it when CUDA starts: https://docs.nvidia.com/cuda/cublas/#results-reproducibility
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(wanted)
 
 
 def _clip(max_norm: float) -> Callable[[list[Tensor]], object]:

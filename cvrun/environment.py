@@ -15,11 +15,16 @@ DEFAULT_THREADS = torch.get_num_threads()
 """[threads] What torch chose at start-up, before any run set its own."""
 
 
-def environment(device: str, threads: int) -> dict[str, str]:
-    """Give versions, device and threads as text; a run that goes on where one of them differs has other bits."""
+def environment(device: str, threads: int, deterministic: bool) -> dict[str, str]:
+    """Give versions, device, threads and kernels as text; where one differs, a run that goes on has other bits."""
     name = platform.machine() if device == "cpu" else torch.cuda.get_device_name(device)
     capability = torch.backends.cpu.get_cpu_capability()
-    return {"torch": str(torch.__version__), "device": f"{device} {name} {capability}", "threads": str(threads)}
+    return {
+        "torch": str(torch.__version__),
+        "device": f"{device} {name} {capability}",
+        "threads": str(threads),
+        "deterministic": str(deterministic),
+    }
 
 
 def code_version() -> str:

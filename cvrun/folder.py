@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cvrun import fault
 from cvrun.errors import ConfigError, StorageError
 
 
@@ -162,6 +163,7 @@ def write_atomic(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            fault.point("file.before_replace")
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

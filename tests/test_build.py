@@ -30,7 +30,7 @@ def built(tmp_path):
         prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
         recorder = build.build_loggers(prepared.plan)
         opened.append(recorder)
-        return *build.build_run(prepared, recorder, Never(), lambda: 0.0), prepared
+        return *build.build_run(prepared, recorder, None, Never(), lambda: 0.0), prepared
 
     yield of
     for recorder in opened:

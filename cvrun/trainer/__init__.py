@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -110,6 +110,29 @@ class Recorder(Protocol):
         """Make every record so far durable; called before a commit, which must not know of one that may be lost."""
 
 
+class Saver(Protocol):
+    """Commits states, one after the other; saver.py says more."""
+
+    def protect(self, steps: Collection[int]) -> None:
+        """Keep the commits of these steps."""
+
+    def save(
+        self,
+        step: int,
+        content: Mapping[str, Any],
+        best: tuple[float, tuple[str, ...]] | None,
+        best_step: int,
+        then: Callable[[], None],
+    ) -> None:
+        """Commit a state, and the best weights in it."""
+
+    def look(self) -> None:
+        """Raise what went wrong so far."""
+
+    def finish(self) -> None:
+        """Wait until everything is committed."""
+
+
 @dataclass(frozen=True)
 class Run:
     """The objects of a run; none of them changes, but for the plateau inside schedule, which is part of State.
@@ -124,9 +147,11 @@ class Run:
         autocast: -> the precision in which model and loss are computed.
         clip: Scales gradients down where they are too large.
         recorder: The loggers.
+        saver: Commits states.
         stop: Whether to stop.
         tta: The views of the last evaluation.
         checkpoint_meta: What a checkpoint says about its run: classes, fingerprints, normalization, environment.
+        ids: Name of each image of the manifest, to which `Batch.index` refers.
         val_ids: Name of each validation image, in the order of val_batches.
         seconds: -> [seconds] of work on this run, earlier processes included.
     """
@@ -140,9 +165,11 @@ class Run:
     autocast: Callable[[], AbstractContextManager[Any]]
     clip: Callable[[list[Tensor]], object]
     recorder: Recorder
+    saver: Saver
     stop: Stop
     tta: TTA
     checkpoint_meta: Mapping[str, Any]
+    ids: tuple[str, ...]
     val_ids: tuple[str, ...]
     seconds: Callable[[], float]
 

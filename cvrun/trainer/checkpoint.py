@@ -1,107 +1,105 @@
-"""Checkpoints that are either whole or absent.
+"""What a checkpoint holds: `step-N` the whole state after N steps, `best-N` the weights that scored best, for others.
 
-A commit is a folder: files are written to a temporary sibling and synced, a manifest with sha256 and size of each
-comes last, then the folder is renamed into place. `step-00000120` holds the whole state after 120 steps, and
-`best-00000110` the weights that scored best. A damaged commit is never used; loading runs no code.
+A state is a file of torch.save, read as plain tensors only. Best weights are safetensors beside a JSON file about their
+run, so that they can be given away. A damaged commit is never used; loading runs no code.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from cvrun import fault, tensorfile
 from cvrun.errors import CheckpointError
-from cvrun.folder import storage_errors, sync_folder
+from cvrun.trainer import commit
 
-FORMAT = 1
-"""Version of what a checkpoint holds."""
+STATE, WEIGHTS, ABOUT = "state.pt", "model.safetensors", "about.json"
 
-_MANIFEST = "manifest.json"
+KEEP = 2
+"""Newest states that are kept: should the newest turn out to be damaged, there is the one before it."""
+
 _NAME = re.compile(r"(step|best)-(\d{8,})")
 
 
-def commit(folder: Path, kind: str, step: int, content: Mapping[str, Any]) -> Path:
-    """Write content as the commit `<kind>-<step>` below folder; give its path.
-
-    A commit of that name that holds the same bytes is left as it is; another one is replaced.
+def write_state(folder: Path, step: int, content: Mapping[str, Any]) -> Path:
+    """Commit the whole state after step updates; give where.
 
     Args:
         folder: The run's checkpoints.
-        kind: "step" or "best".
         step: Optimizer steps done.
-        content: Plain values and tensors.
+        content: meta, rng_scheme and state, of plain values and tensors.
 
     Raises:
         StorageError: If it cannot be written; then nothing of it stays.
     """
-    target = folder / f"{kind}-{step:08d}"
-    buffer = io.BytesIO()
-    torch.save({"format": FORMAT, **content}, buffer)
-    data = buffer.getvalue()
-    entry = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-    manifest = json.dumps({"format": FORMAT, "step": step, "files": {"state.pt": entry}}).encode()
-    if _holds(target, manifest, data):
-        return target
-    temporary = folder / f".tmp-{target.name}-{os.getpid()}"
-    replaced = folder / f".tmp-old-{target.name}-{os.getpid()}"
-    with storage_errors(target, needed=len(data)):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir()
-            _write(temporary / "state.pt", data)
-            _write(temporary / _MANIFEST, manifest)
-            sync_folder(temporary)
-            if target.exists():
-                target.rename(replaced)
-            temporary.rename(target)
-            sync_folder(folder)
-            shutil.rmtree(replaced, ignore_errors=True)
-        except OSError:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+    buffer = BytesIO()
+    torch.save({"format": commit.FORMAT, **content}, buffer)
+    target = folder / f"step-{step:08d}"
+    commit.write(target, step, {STATE: buffer.getvalue()})
+    return target
+
+
+def write_best(folder: Path, step: int, score: float, meta: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Path:
+    """Commit weights that scored best; give where.
+
+    Args:
+        folder: The run's checkpoints.
+        step: Optimizer steps after which they scored.
+        score: What they scored.
+        meta: What is to be known about their run, of plain values.
+        weights: Name -> tensor.
+
+    Raises:
+        StorageError: If they cannot be written; then nothing of them stays.
+    """
+    named = {name: json.dumps(meta[name]) for name in ("classes", "form", "normalization") if name in meta}
+    plain = {"run_id": str(meta.get("run_id", "")), "step": str(step), "score": repr(score), **named}
+    about = json.dumps({"format": commit.FORMAT, "meta": meta, "step": step, "score": score}, indent=1).encode()
+    target = folder / f"best-{step:08d}"
+    commit.write(target, step, {WEIGHTS: tensorfile.write_safetensors(weights, plain), ABOUT: about})
     return target
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Give the content of a commit after checking its size and hash.
+    """Give the content of a commit after checking its hashes: meta, and state or step, score and model.
 
     Raises:
-        CheckpointError: If it is missing, damaged, or of a newer format.
+        CheckpointError: If it is missing, damaged, names code, or is of a newer format.
     """
+    number, files = commit.read(path)
     try:
-        manifest = json.loads((path / _MANIFEST).read_text())
-        entry = manifest["files"]["state.pt"]
-        data = (path / "state.pt").read_bytes()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path}: not a whole checkpoint ({type(error).__name__})") from error
-    if len(data) != entry["size"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise CheckpointError(f"{path}/state.pt: damaged, its sha256 is not the one in {_MANIFEST}")
-    if manifest.get("format", 0) > FORMAT:
-        raise CheckpointError(f"{path}: format {manifest['format']}, expected at most {FORMAT}", "use a newer cvrun")
-    try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CheckpointError(f"{path}/state.pt: cannot be read ({type(error).__name__})") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}/state.pt: holds no state")
+        if STATE in files:
+            content = tensorfile.load(files[STATE], f"{path}/{STATE}")
+        else:
+            model, _ = tensorfile.read_safetensors(files[WEIGHTS], f"{path}/{WEIGHTS}")
+            content = {**json.loads(files[ABOUT]), "model": model}
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: its files are not those of a checkpoint") from error
+    if not isinstance(content, dict) or not isinstance(content.get("meta"), dict):
+        raise CheckpointError(f"{path}: holds no state")
+    for older in range(number, commit.FORMAT):
+        content = MIGRATIONS[older](content)
     return content
 
 
 def commits(folder: Path, kind: str) -> list[Path]:
     """Give the commits of a kind, newest first."""
     found = [path for path in folder.iterdir() if path.name.startswith(f"{kind}-")] if folder.is_dir() else []
-    return sorted((path for path in found if _NAME.fullmatch(path.name)), key=_step, reverse=True)
+    return sorted((path for path in found if _NAME.fullmatch(path.name)), key=step_of, reverse=True)
+
+
+def step_of(path: Path) -> int:
+    """Give the optimizer steps after which a commit was made."""
+    return int(path.name.rpartition("-")[2])
 
 
 def newest(folder: Path, kind: str, warn: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:
@@ -127,57 +125,45 @@ def newest(folder: Path, kind: str, warn: Callable[[str], None]) -> tuple[Path, 
     return None
 
 
-def prune(folder: Path, best_step: int, warn: Callable[[str], None], keep: int = 2) -> None:
-    """Remove all but the newest keep states and the best weights that they name.
+def prune(folder: Path, best_step: int, kept: Collection[int], warn: Callable[[str], None], keep: int = KEEP) -> None:
+    """Remove all but the newest states, the best weights that they name, and what this run went on from.
 
     Args:
         folder: The run's checkpoints.
         best_step: What the newest state says is best; newer best weights are left from work that was lost.
+        kept: Steps of further commits that stay: the one that this run went on from, and the best that it names.
         warn: Takes a line about what cannot be removed.
-        keep: Number of states. Each evaluation makes one, so they name at most as many best weights.
+        keep: Number of states, at least 2. Each evaluation makes one, so they name at most as many best weights.
     """
+    keep = max(keep, KEEP)
     old = commits(folder, "step")[keep:]
     best = commits(folder, "best")
-    old += [path for path in best if _step(path) > best_step]
-    old += [path for path in best if _step(path) <= best_step][keep:]
+    old += [path for path in best if step_of(path) > best_step]
+    old += [path for path in best if step_of(path) <= best_step][keep:]
+    old = [path for path in old if step_of(path) not in kept]
     old += [path for path in folder.glob(".tmp-*") if not path.name.endswith(f"-{os.getpid()}")]
     for path in old:
         try:
             shutil.rmtree(path)
         except OSError as error:
             warn(f"{path}: cannot be removed ({error.strerror or error})")
+        fault.point("checkpoint.mid_prune")
 
 
-def load_weights(model: nn.Module, weights: dict[str, Tensor], where: str) -> None:
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
     """Put the weights of a checkpoint into a model.
 
     Raises:
-        CheckpointError: If names or shapes differ; names the first and counts the rest.
+        CheckpointError: If names or shapes differ; says how many fit and names the others.
     """
-    here = model.state_dict()
-    missing = [name for name in here if name not in weights]
-    unexpected = [name for name in weights if name not in here]
-    shapes = [name for name in here if name in weights and here[name].shape != weights[name].shape]
-    wrong = [*missing, *unexpected, *shapes]
-    if wrong:
-        counts = f"{len(missing)} missing, {len(unexpected)} unexpected, {len(shapes)} of another shape"
-        raise CheckpointError(f"{where}: does not fit the model ({counts}; the first is {wrong[0]})")
-    model.load_state_dict(weights)
+    tensorfile.load_into(model, weights, where)
 
 
-def _holds(target: Path, manifest: bytes, data: bytes) -> bool:
-    try:
-        return (target / _MANIFEST).read_bytes() == manifest and (target / "state.pt").read_bytes() == data
-    except OSError:
-        return False
+def _from_1(content: dict[str, Any]) -> dict[str, Any]:
+    """Format 1 did not know strict kernels, and kept best weights as it kept states."""
+    environment = {"deterministic": "False", **content["meta"].get("environment", {})}
+    return {**content, "format": 2, "meta": {**content["meta"], "environment": environment}}
 
 
-def _step(path: Path) -> int:
-    return int(path.name.rpartition("-")[2])
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+"""Format -> what turns its content into that of the next one. tests/golden/checkpoints holds one of each."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cvrun import fault
 from cvrun.metric import Prediction
 from cvrun.pipeline import Batch
 from cvrun.task import Task
@@ -43,6 +44,7 @@ def evaluate(
 def until_stopped(batches: Iterator[Batch], stop: Stop) -> Iterator[Batch]:
     """Give batches; raise Interrupted as soon as a stop is requested."""
     for batch in batches:
+        fault.point("evaluate.batch")
         if stop.requested:
             raise Interrupted
         yield batch

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 
+from cvrun import fault
 from cvrun.trainer import PLAIN, Run, checkpoint, predictions
 from cvrun.trainer.checkpoint import load_weights
+from cvrun.trainer.digest import digest
 from cvrun.trainer.evaluate import evaluate, until_stopped
 from cvrun.trainer.loop import stamp
 from cvrun.trainer.state import State
@@ -18,6 +20,7 @@ def finish(run: Run, state: State) -> None:
     Raises:
         Interrupted: If a stop is requested meanwhile.
     """
+    fault.point("finish.begin")
     path = run.folder.checkpoints / f"best-{state.best.step:08d}"
     model = copy.deepcopy(state.models()[run.plan.judged])
     load_weights(model, checkpoint.read(path)["model"], path.as_posix())
@@ -30,4 +33,4 @@ def finish(run: Run, state: State) -> None:
     run.recorder.write({**record, **{f"best/{name}": value for name, value in found.items()}})
     early = state.stopper.stopped and state.step < run.plan.total_steps
     reason = "early stopping" if early else f"all {run.plan.total_steps:,} steps are done"
-    write_status(run, state, "finished", reason, metrics=found)
+    write_status(run, state, "finished", reason, metrics=found, digest=digest(state.state_dict()))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
+import torch
+
+from cvrun import fault
 from cvrun.errors import CheckpointError
 from cvrun.folder import now
 from cvrun.rng import SCHEME
 from cvrun.trainer import Run, checkpoint, predictions
+from cvrun.trainer.diverged import diverged
 from cvrun.trainer.evaluate import evaluate, until_stopped
 from cvrun.trainer.state import LossMean, State
-from cvrun.trainer.status import write_status
-from cvrun.trainer.update import update
+from cvrun.trainer.status import status
+from cvrun.trainer.update import not_finite, update
 
 
 def train(run: Run, state: State) -> bool:
@@ -32,17 +37,21 @@ def train(run: Run, state: State) -> bool:
         if run.stop.requested or state.stopper.stopped:
             break
         loss = update(run, state, batch)
-        state.loss_mean.add(loss, len(batch))
+        # The scaler of fp16 has left out a step that overflowed, so its loss does not count.
+        if not state.scaler.is_enabled() or math.isfinite(float(loss)):
+            state.loss_mean.add(loss, len(batch), state.step - 1)
         run.recorder.advance(state.step)
+        run.saver.look()
         if plan.is_log(state.step) and not plan.is_eval(state.step):
             run.recorder.write({**stamp(run, state), **training_record(run, state)})
         judge_if_due(run, state)
         if plan.is_save(state.step) and not plan.is_eval(state.step):
             save(run, state)
-    if state.step >= plan.total_steps or state.stopper.stopped:
-        return True
-    save(run, state)
-    return False
+    over = state.step >= plan.total_steps or state.stopper.stopped
+    if not over:
+        save(run, state)
+    run.saver.finish()
+    return over
 
 
 def judge_if_due(run: Run, state: State) -> None:
@@ -57,6 +66,7 @@ def judge_if_due(run: Run, state: State) -> None:
         prefix: evaluate(model, run.task, until_stopped(run.val_batches(), run.stop), run.autocast)
         for prefix, model in state.models().items()
     }
+    fault.point("evaluate.done")
     record: dict[str, Any] = {**stamp(run, state), **training_record(run, state)}
     for prefix, evaluation in evaluations.items():
         record |= {f"{prefix}/{name}": value for name, value in evaluation.metrics.items()}
@@ -68,19 +78,32 @@ def judge_if_due(run: Run, state: State) -> None:
     state.evaluated = state.step
     if improved:
         predictions.write(run, "val", evaluations[run.plan.judged])
-        weights = state.models()[run.plan.judged].state_dict()
-        content = {"meta": dict(run.checkpoint_meta), "step": state.step, "score": score, "model": weights}
-        checkpoint.commit(run.folder.checkpoints, "best", state.step, content)
-    save(run, state)
+    save(run, state, improved)
 
 
-def save(run: Run, state: State) -> None:
-    """Commit the whole state, unless the loss is not finite, and drop what it makes superfluous."""
-    state.loss_mean.value(state.step)
+def save(run: Run, state: State, improved: bool = False) -> None:
+    """Have the whole state committed, unless its numbers are not finite, and what it makes superfluous dropped.
+
+    Args:
+        run: The run.
+        state: Where it stands; it may go on as soon as this returns.
+        improved: Whether its weights are the best so far, to be committed as such.
+
+    Raises:
+        DivergedError: If the loss or a weight is not finite; then nothing is committed.
+        StorageError: If the commit before could not be written.
+    """
+    mean_loss(run, state)
+    if next(state.model.parameters()).device.type != "cpu":
+        weights = [value for value in state.model.state_dict().values() if value.is_floating_point()]
+        if found := not_finite(torch.zeros((), device=weights[0].device), weights):
+            raise diverged(run, max(state.step - 1, 0), found.replace("gradient", "weight"))
+    run.recorder.sync()
     content = {"meta": dict(run.checkpoint_meta), "rng_scheme": SCHEME, "state": state.state_dict()}
-    checkpoint.commit(run.folder.checkpoints, "step", state.step, content)
-    checkpoint.prune(run.folder.checkpoints, state.best.step, run.recorder.say)
-    write_status(run, state, "running", "training")
+    where = {"val": ("state", "model"), "val/ema": ("state", "ema", "model")}[run.plan.judged]
+    best = (float(state.best.score or 0.0), where) if improved else None
+    stands = status(run, state, "running", "training")
+    run.saver.save(state.step, content, best, state.best.step, lambda: run.folder.write_status(stands))
 
 
 def restore(run: Run, state: State) -> bool:
@@ -94,15 +117,29 @@ def restore(run: Run, state: State) -> bool:
         return False
     path, content = found
     check_meta(path.as_posix(), content["meta"], run.checkpoint_meta)
-    if content["rng_scheme"] != SCHEME:
-        raise CheckpointError(f"{path}: random scheme {content['rng_scheme']}, expected {SCHEME}")
-    state.load_state_dict(content["state"])
-    there, here = content["meta"]["environment"], run.checkpoint_meta["environment"]
+    if content.get("rng_scheme") != SCHEME:
+        raise CheckpointError(f"{path}: random scheme {content.get('rng_scheme')}, expected {SCHEME}")
+    load_state(state, content.get("state"), path.as_posix())
+    run.saver.protect((state.step, state.best.step))
+    there, here = content["meta"].get("environment", {}), run.checkpoint_meta["environment"]
     changed = [f"{name} {there.get(name)} -> {here[name]}" for name in here if there.get(name) != here[name]]
     if changed:
         said = "same data, order and augmentation, but not the same bits"
         run.recorder.say(f"resumed on another machine or software ({'; '.join(changed)}): {said}")
     return True
+
+
+def load_state(state: State, content: Any, where: str) -> None:
+    """Bring state to what a checkpoint holds.
+
+    Raises:
+        CheckpointError: If something is missing, or has other names, shapes or types; state is then of no use.
+    """
+    try:
+        checkpoint.load_weights(state.model, content["model"], where)
+        state.load_state_dict(content)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        raise CheckpointError(f"{where}: is not the state of this run ({type(error).__name__}: {error})") from error
 
 
 def check_meta(where: str, saved: dict[str, Any], expected: Any) -> None:
@@ -127,9 +164,25 @@ def training_record(run: Run, state: State) -> dict[str, float]:
     """Give the mean training loss since the last record and the rate of the last step; begin a new mean."""
     if state.loss_mean.num_images == 0:
         return {}
-    loss = state.loss_mean.value(state.step)
+    loss = mean_loss(run, state)
     state.loss_mean = LossMean()
     return {"train/loss": loss, "train/lr": run.schedule.lr(max(state.step - 1, 0))}
+
+
+def mean_loss(run: Run, state: State) -> float:
+    """Give the mean training loss since the last record; waits for the device.
+
+    Raises:
+        DivergedError: If it is not finite, or fp16 overflows however small the loss is scaled.
+    """
+    value = state.loss_mean.value()
+    if not math.isfinite(value):
+        bad = state.loss_mean.first_bad
+        raise diverged(run, max(state.step - 1, 0) if bad is None else int(bad), f"train/loss={value}")
+    # It begins at 65,536 and is halved by each overflow: below 1 the gradients overflow by themselves.
+    if state.scaler.is_enabled() and state.scaler.get_scale() < 1:
+        raise diverged(run, max(state.step - 1, 0), f"the loss scale is {state.scaler.get_scale():.3g}")
+    return value
 
 
 def _difference(saved: Any, expected: Any) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cvrun import fault
 from cvrun.folder import RunFolder, finite, write_atomic
 from cvrun.task import Task
 from cvrun.trainer import Evaluation, Run
@@ -30,6 +31,7 @@ def save(
     Raises:
         StorageError: If they cannot be written.
     """
+    fault.point("predictions.write")
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,

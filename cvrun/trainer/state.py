@@ -9,36 +9,38 @@ import torch
 from torch import Tensor, nn
 
 from cvrun.early_stopping import Stopper
-from cvrun.errors import DivergedError
 from cvrun.scheduler import Plateau
 from cvrun.trainer import Ema
 from cvrun.trainer.best import Best
 
 
 class LossMean:
-    """The mean training loss since the last record, summed on the device so that no step waits for it."""
+    """The mean training loss since the last record, summed on the device so that no step waits for it.
+
+    Attributes:
+        total: Sum over the images, float64.
+        num_images: How many.
+        first_bad: On another device than the CPU, the first update whose loss was not finite; -1 when there is none.
+    """
 
     def __init__(self) -> None:
         """Begin empty."""
         self.total: Tensor = torch.zeros((), dtype=torch.float64)
         self.num_images = 0
+        self.first_bad: Tensor | None = None
 
-    def add(self, loss: Tensor, num_images: int) -> None:
-        """Take the mean loss over num_images images."""
+    def add(self, loss: Tensor, num_images: int, step: int) -> None:
+        """Take the mean loss over num_images images in the update after step."""
         self.total = self.total.to(loss.device) + loss.detach().double() * num_images
         self.num_images += num_images
+        if loss.device.type != "cpu":
+            before = torch.tensor(-1) if self.first_bad is None else self.first_bad
+            before = before.to(loss.device, non_blocking=True)
+            self.first_bad = torch.where((before < 0) & ~loss.detach().isfinite(), step, before)
 
-    def value(self, step: int) -> float:
-        """Give the mean, which must be finite; waits for the device.
-
-        Raises:
-            DivergedError: If it is not finite.
-        """
-        total = float(self.total)
-        if total != total or total in (float("inf"), float("-inf")):
-            hint = "lower optimizer.lr, add warmup, or set trainer.max_grad_norm"
-            raise DivergedError(f"train/loss={total} at or before step {step}, expected a finite number", hint)
-        return total / max(self.num_images, 1)
+    def value(self) -> float:
+        """Give the mean, which may not be finite; waits for the device."""
+        return float(self.total) / max(self.num_images, 1)
 
     def state_dict(self) -> dict[str, Any]:
         """Give sum and count."""

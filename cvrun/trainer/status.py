@@ -10,7 +10,12 @@ from cvrun.trainer.state import State
 
 
 def write_status(run: Run, state: State, name: str, reason: str, **more: Any) -> None:
-    """Replace status.json.
+    """Replace status.json by what status gives."""
+    run.folder.write_status(status(run, state, name, reason, **more))
+
+
+def status(run: Run, state: State, name: str, reason: str, **more: Any) -> dict[str, Any]:
+    """Give where a run stands.
 
     Args:
         run: The run.
@@ -19,19 +24,17 @@ def write_status(run: Run, state: State, name: str, reason: str, **more: Any) ->
         reason: Why, in words.
         more: Further entries, such as the metrics of the best weights.
     """
-    run.folder.write_status(
-        {
-            "state": name,
-            "reason": reason,
-            "resumable": name in ("running", "interrupted", "failed"),
-            "step": state.step,
-            "total_steps": run.plan.total_steps,
-            "epochs": state.step / run.plan.steps_per_epoch,
-            "monitor": run.plan.monitor,
-            "score": state.best.score,
-            "best_step": state.best.step,
-            "seconds": round(run.seconds(), 3),
-            "updated": now(),
-            **more,
-        }
-    )
+    return {
+        "state": name,
+        "reason": reason,
+        "resumable": name in ("running", "interrupted", "failed"),
+        "step": state.step,
+        "total_steps": run.plan.total_steps,
+        "epochs": state.step / run.plan.steps_per_epoch,
+        "monitor": run.plan.monitor,
+        "score": state.best.score,
+        "best_step": state.best.step,
+        "seconds": round(run.seconds(), 3),
+        "updated": now(),
+        **more,
+    }

@@ -6,6 +6,7 @@ import pytest
 from cvrun import config
 from cvrun.build import build_loggers, build_run, header
 from cvrun.prepare import prepare
+from cvrun.trainer.saver import Saver
 
 SMALL = ["name=test", "logger=jsonl", "model.width=4", "trainer.batch_size=300", "trainer.epochs=2"]
 
@@ -25,7 +26,8 @@ def start(tmp_path):
         prepared = prepare(spec)
         prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
         recorder = build_loggers(prepared.plan)
-        run, state = build_run(prepared, recorder, stop or Never(), lambda: 12.5)
+        saver = Saver(prepared.plan.folder.checkpoints, "stop", recorder.say)
+        run, state = build_run(prepared, recorder, saver, stop or Never(), lambda: 12.5)
         recorder.open(header(prepared.plan, 0, 0))
         opened.append(recorder)
         return run, state

@@ -9,6 +9,7 @@ from cvrun.build import build_loggers, build_run, header
 from cvrun.prepare import address, prepare
 from cvrun.trainer.evaluate import Interrupted
 from cvrun.trainer.loop import restore, save, train
+from cvrun.trainer.saver import Saver
 
 EVERYTHING = [
     "name=test",
@@ -56,7 +57,8 @@ def go(root, stop, overrides=()) -> dict:
     prepared = prepare(spec)
     address(spec).path.mkdir(parents=True, exist_ok=True)
     recorder = build_loggers(prepared.plan)
-    run, state = build_run(prepared, recorder, stop, lambda: 0.0)
+    saver = Saver(prepared.plan.folder.checkpoints, "stop", recorder.say)
+    run, state = build_run(prepared, recorder, saver, stop, lambda: 0.0)
     restore(run, state)
     recorder.open(header(prepared.plan, state.step, state.evaluated))
     stop.state = state
@@ -64,6 +66,7 @@ def go(root, stop, overrides=()) -> dict:
         train(run, state)
     except Interrupted:
         save(run, state)
+    saver.finish()
     recorder.close()
     return state.state_dict()
 
