@@ -99,7 +99,7 @@ def _plan(spec: Spec, folder: RunFolder, manifest: Manifest, split: Split, devic
         num_parameters=try_model(spec, shape, training.batch_size // training.accumulate),
         device=device,
         threads=threads,
-        environment=environment(device, threads),
+        environment=environment(device, threads, spec.settings.deterministic),
         code=code_version(),
         warnings=tuple(warnings(spec, training, metrics, device)),
     )

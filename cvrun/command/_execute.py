@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 
+from cvrun import fault
 from cvrun.build import build_loggers, build_run, header
 from cvrun.changes import NO_CHANGES, Changes
 from cvrun.command._changes import check, take_effect, with_changes
@@ -31,7 +28,8 @@ from cvrun.trainer.checkpoint import commits
 from cvrun.trainer.evaluate import Interrupted
 from cvrun.trainer.finish import finish
 from cvrun.trainer.loop import restore, save, train
-from cvrun.trainer.signals import StopRequest, listening
+from cvrun.trainer.saver import Saver
+from cvrun.trainer.signals import StopRequest, ending, listening
 from cvrun.trainer.state import State
 from cvrun.trainer.status import write_status
 from cvrun.yamlfile import load_yaml
@@ -66,13 +64,14 @@ def execute(spec: Spec, folder: RunFolder, rerun: bool, changes: Changes = NO_CH
     Raises:
         CvrunError: If it cannot be run; the folder's status says why.
     """
-    with _terminable():
+    with ending():
         earlier = None if rerun else _read_plan(folder, spec.id)
         spec = spec if rerun else with_changes(spec, folder, changes)
         precision = earlier["training"]["precision"] if earlier and spec.trainer.precision == "auto" else None
         prepared = prepare(spec, folder, precision)
         if earlier is None:
             require_weights(spec)
+        fault.point("start.planned")
         return _hold_and_work(prepared, rerun, changes)
 
 
@@ -80,6 +79,7 @@ def _hold_and_work(prepared: Prepared, rerun: bool, changes: Changes) -> Outcome
     plan = prepared.plan
     folder, spec = plan.folder, plan.spec
     with folder.hold():
+        fault.point("start.held")
         # Read again: another process may have held the folder until now.
         earlier = None if rerun else _read_plan(folder, spec.id)
         lines = [f"warning: {line}" for line in plan.warnings]
@@ -110,26 +110,28 @@ def _hold_and_work(prepared: Prepared, rerun: bool, changes: Changes) -> Outcome
 def _work(prepared: Prepared, recorder: Loggers, seconds_before: float, changes: Changes) -> Outcome:
     folder = prepared.plan.folder
     began = time.monotonic()
-    stop = StopRequest(recorder.say)
+    stop = StopRequest()
+    saver = Saver(folder.checkpoints, prepared.plan.spec.settings.disk_full, recorder.say)
     try:
-        run, state = build_run(prepared, recorder, stop, lambda: seconds_before + time.monotonic() - began)
-        restored = restore(run, state)
-        take_effect(run, state, prepared.plan, changes, recorder.say)
-        recorder.open(header(prepared.plan, state.step, state.evaluated))
-        if restored:
-            recorder.say(f"going on from step {state.step:,}")
-        write_status(run, state, "running", "training")
-        with listening(stop):
-            over = _train_and_finish(run, state)
+        with saver:
+            run, state = build_run(prepared, recorder, saver, stop, lambda: seconds_before + time.monotonic() - began)
+            fault.point("start.decoded")
+            restored = restore(run, state)
+            take_effect(run, state, prepared.plan, changes, recorder.say)
+            recorder.open(header(prepared.plan, state.step, state.evaluated))
+            if restored:
+                recorder.say(f"going on from step {state.step:,}")
+            write_status(run, state, "running", "training")
+            with listening(stop):
+                over = _train_and_finish(run, state)
         if over:
             return Outcome(folder.path, folder.read_status() or {})
-        write_status(run, state, "interrupted", "stopped by a signal at a step boundary")
+        reason = f"stopped by {stop.name} after step {state.step:,}"
+        recorder.say(reason)
+        write_status(run, state, "interrupted", reason)
         return Outcome(folder.path, folder.read_status() or {}, stop.exit_code, "cvrun resume goes on from here")
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
-            _note_failure(folder, "failed", error)
-            raise
-        wrapped = _out_of_memory(prepared.plan)
+        wrapped = _for_the_user(error, prepared.plan)
         _note_failure(folder, "failed", wrapped)
         raise wrapped from error
     except DivergedError as error:
@@ -143,20 +145,6 @@ def _work(prepared: Prepared, recorder: Loggers, seconds_before: float, changes:
         recorder.close()
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end start-up as SIGINT does, in good order; while a run trains, its own handler has both."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _train_and_finish(run: Run, state: State) -> bool:
     """Give whether the run came to its end; otherwise its state is committed."""
     try:
@@ -165,6 +153,7 @@ def _train_and_finish(run: Run, state: State) -> bool:
         finish(run, state)
     except Interrupted:
         save(run, state)
+        run.saver.finish()
         return False
     return True
 
@@ -180,6 +169,16 @@ def _note_failure(folder: RunFolder, state: str, error: BaseException) -> None:
         folder.write_status({**status, "state": state, "reason": reason, "resumable": state != "diverged"})
     except CvrunError as also:
         say(f"cvrun: {also}")
+
+
+def _for_the_user(error: Exception, plan: Plan) -> Exception:
+    """Give the user's error for one that torch raises as a plain RuntimeError; others stay as they are."""
+    if _is_out_of_memory(error):
+        return _out_of_memory(plan)
+    if "does not have a deterministic implementation" in str(error):
+        what = str(error).partition(" ")[0]
+        return ConfigError(f"deterministic=true: {what} has no strict kernel on {plan.device}", "deterministic=false")
+    return error
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
