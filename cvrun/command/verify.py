@@ -1,0 +1,108 @@
+"""Check every hash of a run; `--replay` trains it again in another folder and compares the bits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+from cvrun.changes import read as read_changes
+from cvrun.command._arguments import parser_of
+from cvrun.command._output import say, show
+from cvrun.command._run_folder import existing
+from cvrun.config import load
+from cvrun.errors import CheckpointError, ConfigError
+from cvrun.folder import RunFolder
+from cvrun.keys import RESUME_KEYS
+from cvrun.report.tables import text_table
+from cvrun.trainer import checkpoint
+from cvrun.trainer.digest import digest
+from cvrun.yamlfile import load_yaml
+
+Row = tuple[str, str, str]
+"""What was looked at, "ok" or what is wrong, and what else there is to say."""
+
+
+def run(arguments: list[str]) -> int:
+    """Print a line for each thing that was checked; give the exit code: 4 when something is wrong.
+
+    Raises:
+        CheckpointError: If a replay ends with other bits.
+    """
+    parser = parser_of("verify", __doc__)
+    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument("--replay", action="store_true", help="train again and compare with the newest state")
+    parser.add_argument("--since", type=int, metavar="STEP", help="replay from the state that was kept at this step")
+    keys = f"with --replay, one of {', '.join(RESUME_KEYS)}"
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=keys)
+    given = parser.parse_args(arguments)
+    if not given.replay and (given.since is not None or given.set):
+        raise ConfigError("--since and --set: expected --replay beside them")
+    folder = existing(given.run)
+    rows = [*_commits(folder), _pointer(folder), *_texts(folder)]
+    show(text_table(["file", "state", "what"], [list(row) for row in rows], whole=(0,)))
+    wrong = [row for row in rows if row[1] != "ok"]
+    if wrong:
+        say(f"cvrun verify: {folder.path}: {len(wrong)} of {len(rows)} are not as they were written")
+        return CheckpointError.exit_code
+    if given.replay:
+        from cvrun.command._replay import replay
+
+        show(replay(folder, load(folder.spec, given.set), given.since, say))
+    return 0
+
+
+def _commits(folder: RunFolder) -> list[Row]:
+    rows: list[Row] = []
+    status = folder.read_status() or {}
+    for kind in ("step", "best"):
+        for path in checkpoint.commits(folder.checkpoints, kind):
+            try:
+                content = checkpoint.read(path)
+                what = f"digest {digest(content['state'])[:16]}" if kind == "step" else f"score {content['score']:.6g}"
+                ended = status.get("state") == "finished" and status.get("step") == checkpoint.step_of(path)
+                if kind == "step" and ended and status.get("digest") not in (None, digest(content["state"])):
+                    raise CheckpointError("its digest is not the one in status.json")
+                rows.append((_name(folder, path), "ok", what))
+            except (CheckpointError, KeyError, ValueError, TypeError) as error:
+                rows.append((_name(folder, path), "damaged", str(error)))
+    return rows or [(_name(folder, folder.checkpoints), "missing", "no checkpoint")]
+
+
+def _pointer(folder: RunFolder) -> Row:
+    path = folder.checkpoints / "last"
+    newest = {path.name for kind in ("step", "best") for path in checkpoint.commits(folder.checkpoints, kind)}
+    try:
+        named = path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        named = ""
+    # A kill between a commit and its pointer leaves the older name, which does no harm.
+    return (_name(folder, path), "ok" if named in newest else "damaged", named or "nothing")
+
+
+def _texts(folder: RunFolder) -> list[Row]:
+    """Check what is text: it has no hash, so see that it can be read and belongs together."""
+    rows: list[Row] = []
+    identity = load(folder.spec, []).id
+    try:
+        plan = load_yaml(folder.plan)
+        fits = isinstance(plan, dict) and plan.get("run_id") == identity
+        rows.append((_name(folder, folder.plan), "ok" if fits else "another run's", f"run {identity}"))
+    except (OSError, ConfigError, yaml.YAMLError) as error:
+        rows.append((_name(folder, folder.plan), "damaged", str(error)))
+    try:
+        steps = [json.loads(line)["step"] for line in folder.records.read_text().splitlines()]
+        ordered = all(before <= after for before, after in zip(steps, steps[1:], strict=False))
+        state = "ok" if ordered else "out of order"
+        rows.append((_name(folder, folder.records), state, f"{len(steps):,} records to step {max(steps, default=0):,}"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        rows.append((_name(folder, folder.records), "damaged", type(error).__name__))
+    entries = read_changes(folder.changes)
+    if entries:
+        rows.append((_name(folder, folder.changes), "ok", f"{len(entries)} changes"))
+    return rows
+
+
+def _name(folder: RunFolder, path: Path) -> str:
+    return path.relative_to(folder.path).as_posix()
