@@ -6,6 +6,7 @@ images be left out: the plan's numbers are those of what is trained on.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,9 +67,10 @@ def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None =
     if dist.launched_world_size() > 1:
         raise ConfigError(f"WORLD_SIZE={dist.launched_world_size()}: expected one process", "start it without torchrun")
     device = resolve_device(spec.settings.device)
+    where = folder or address(spec)
+    _require_outside(where, spec)
     manifest: Manifest = options.build("data", spec.parts["data"].option, spec.parts["data"].config)
     split: Split = options.build("split", spec.parts["split"].option, spec.parts["split"].config, manifest)
-    where = folder or address(spec)
     plan = _plan(spec, where, manifest, split, device, precision)
     share = spec.settings.skip_unreadable
     if share == 0:
@@ -119,6 +121,18 @@ def decode_part(manifest: Manifest, split: Split, part: str, settings: Settings)
 def address(spec: Spec) -> RunFolder:
     """Give the folder of a run: the same for the same spec, wherever and whenever it is asked for."""
     return RunFolder(Path(spec.settings.output_root) / spec.settings.name / spec.id)
+
+
+def _require_outside(folder: RunFolder, spec: Spec) -> None:
+    """See that a run does not write below the root of its data: the results of one would be the data of the next."""
+    root = getattr(spec.parts["data"].config, "root", None)
+    if root is None:
+        return
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        # What is wrong with the root itself is for the source to say.
+        if folder.path.resolve().is_relative_to(Path(root).expanduser().resolve()):
+            message = f"output_root={spec.settings.output_root}: {folder.path} lies below data.root={root}"
+            raise ConfigError(f"{message}, expected a folder outside of the data", "set output_root=FOLDER")
 
 
 def resolve_device(asked: str) -> str:

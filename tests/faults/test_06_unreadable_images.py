@@ -77,7 +77,7 @@ def test_a_resume_leaves_the_same_out_and_a_change_is_seen(root, tmp_path):
     whole.mkdir()
     cut.mkdir()
     assert kit.run(words(root, "skip_unreadable=0.1"), whole).code == 0
-    assert kit.run(words(root, "skip_unreadable=0.1"), cut, faults="record.written@7=kill").code == 137
+    assert kit.run(words(root, "skip_unreadable=0.1"), cut, faults="checkpoint.before_rename@3=kill").code == 137
     folder = kit.run_folder(cut)
     listed = (folder / "unreadable.csv").read_bytes()
     shutil.copy(root / "train/ant/00.png", tmp_path / "kept.png")
