@@ -309,3 +309,43 @@ def test_sizes_around_a_batch(count, batch_size, steps, tmp_path):
         assert "no training image of class 'b'" in refusal(*words, error=DataError)
     else:
         assert f"at most the {count} training images" in refusal(*words)
+
+
+def test_what_is_left_out_is_in_no_number(image_folder):
+    """60 images; holdout with val=0.1 and test=0.1 leaves 48 for training."""
+    words = ["data=folder", f"data.root={image_folder}", "data.size=8", "trainer.batch_size=8"]
+    spec = config.compose(["model.width=4", *words, "skip_unreadable=0.05"])
+    whole = prepare(spec)
+    assert whole.left_out.reasons == {} and whole.plan.warnings == ()
+    assert len(whole.train) == 48 and whole.plan.training.steps_per_epoch == 6
+    lost = whole.manifest.ids[whole.split.train[20]]
+    (image_folder / lost).write_bytes(b"")
+    found = prepare(spec)
+    assert list(found.left_out.reasons) == [lost]
+    assert found.plan.warnings == (found.left_out.warning(),)
+    assert sum(found.plan.data.counts["train"]) == len(found.train) == len(found.split.train) == 47
+    assert found.plan.training.steps_per_epoch == 5
+    assert found.train.index.tolist() == found.split.train.tolist()
+    assert found.plan.data.data_fingerprint != whole.plan.data.data_fingerprint
+    assert found.split.val.tolist() == whole.split.val.tolist()
+
+
+def test_nothing_is_decoded_unless_something_may_be_left_out(image_folder):
+    (image_folder / "cat/00.png").write_bytes(b"")
+    words = ["data=folder", f"data.root={image_folder}", "data.size=8", "trainer.batch_size=8", "model.width=4"]
+    found = prepare(config.compose(words))
+    assert found.left_out is None and found.train is None
+    assert sum(found.plan.data.counts["train"]) == 48
+
+
+@pytest.mark.parametrize(
+    ("output", "refused"), [("runs", True), (".", True), ("cat/../../images/x", True), ("..", False)]
+)
+def test_runs_do_not_lie_in_the_data(output, refused, image_folder):
+    (image_folder.parent / "link").symlink_to(image_folder)
+    words = ["data=folder", f"data.root={image_folder.parent}/link", "data.size=8", "trainer.batch_size=8"]
+    words.append(f"output_root={image_folder}/{output}")
+    if refused:
+        assert "lies below data.root=" in refusal(*words)
+    else:
+        plan_of(*words)

@@ -141,6 +141,27 @@ def test_unknown_classes_and_bad_parts(tmp_path: Path) -> None:
     assert "column 'slide': '', expected a group" in refused(replace(config, group_column="slide"))
 
 
+def test_hashes(tmp_path: Path) -> None:
+    text = f"path,label,sha\nimages/0.png,a,{'0aF' * 21}0\nimages/1.png,a,{'b' * 64}\n"
+    assert load(tmp_path, text, hash_column="sha").hashes == ("0af" * 21 + "0", "b" * 64)
+    assert load(tmp_path, text).hashes is None
+
+
+@pytest.mark.parametrize("value", ["", "b" * 63, "b" * 65, "g" * 64, "0x" + "b" * 62, "\u0660" * 64])
+def test_what_is_no_hash_is_a_defect(tmp_path: Path, value: str) -> None:
+    config = write(tmp_path, f"path,label,sha\nimages/0.png,a,{value}\n")
+    message = refused(replace(config, hash_column="sha"))
+    assert "row 2, column 'sha': '" in message
+    assert message.endswith("', expected the sha256 of the file, 64 hex digits")
+
+
+def test_many_rows_with_defects_are_counted_and_some_are_listed(tmp_path: Path) -> None:
+    rows = "".join(f"images/{i}.png,\n" for i in range(4)) + "x.png,\nimages/3.png,a\n" + "images/9.png,a\n"
+    assert refused(write(tmp_path, f"path,label\n{rows}")).endswith("; 8 defects in 7 rows: 2, 3, 4, 5, 6, ...")
+    one = refused(write(tmp_path, "path,label\nx.png,\n"))
+    assert one.endswith("; 2 defects in 1 row: 2")
+
+
 def test_the_first_of_several_defects_and_their_number(tmp_path: Path) -> None:
     text = "path,label\nimages/0.png,a\nimages/1.png,\nimages/0.png,b\n/x.png,\nimages/7.png,nan\nimages/2.png,a\n"
     message = refused(write(tmp_path, text))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +59,15 @@ def test_the_fingerprint_of_a_missing_file_is_a_data_error(tmp_path: Path) -> No
     manifest = Manifest(("a",), np.array([0]), ("a",), ImageForm(2, 1, "stretch"), paths=(tmp_path / "a.png",))
     with pytest.raises(DataError, match=r"a\.png: cannot be read"):
         manifest.fingerprint(np.array([0]))
+
+
+def test_the_fingerprint_follows_the_hash_that_a_file_must_have(tmp_path: Path) -> None:
+    paths = (tmp_path / "a.png", tmp_path / "b.png")
+    for path in paths:
+        path.write_bytes(b"x")
+    plain = Manifest(("a", "b"), np.array([0, 0]), ("c",), ImageForm(2, 1, "stretch"), paths=paths)
+    found = [
+        replace(plain, hashes=hashes).fingerprint(np.array([0])) for hashes in (("1", "2"), ("1", "3"), ("4", "2"))
+    ]
+    assert found[0] == found[1] != found[2]
+    assert plain.fingerprint(np.array([0])) not in found

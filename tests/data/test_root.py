@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cvrun.data._root import reason, root_folder, shown
+from cvrun.data._root import reason, root_folder, shown, some
 from cvrun.errors import ConfigError, DataError
 
 
@@ -42,3 +42,11 @@ def test_control_characters_are_written_out():
 def test_a_reason_is_never_empty():
     assert reason(OSError(2, "No such file or directory", "x")) == "No such file or directory"
     assert reason(ValueError()) == "ValueError"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [(["a"], "a"), (["a", "b\n", Path("c")], "a, b\\n, c"), ([str(i) for i in range(1003)], "0, 1, 2 and 1,000 more")],
+)
+def test_three_of_many_are_named(names, said):
+    assert some(names) == said

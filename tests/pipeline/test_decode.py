@@ -1,3 +1,4 @@
+import hashlib
 import struct
 import threading
 import warnings
@@ -356,3 +357,36 @@ def test_threads_that_overlap_leave_the_filters_as_they_were() -> None:
     leave.set()
     thread.join()
     assert list(warnings.filters) == before
+
+
+def test_a_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
+    path = saved(tmp_path / "x.png", COLOUR)
+    right = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert decode_module.decode(path, RGB, right).pixels.shape == (8, 8, 3)
+    # Two images may have the same pixels and other bytes.
+    saved(path, COLOUR, compress_level=0)
+    with pytest.raises(decode_module.ImageError) as caught:
+        decode_module.decode(path, RGB, right)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    assert caught.value.reason == f"its content has the sha256 {found}..."
+    assert str(caught.value) == (
+        f"{path}: its content has the sha256 {found}..., expected {right[:12]}... as the table says;"
+        " the file was changed or is damaged"
+    )
+
+
+def test_damage_behind_the_first_frame_does_not_count(tmp_path: Path) -> None:
+    frames = [Image.fromarray(LIGHT), Image.fromarray(255 - LIGHT)]
+    path = saved(tmp_path / "x.gif", frames[0], save_all=True, append_images=frames[1:])
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - 20])
+    found = decode_module.decode(path, GREY)
+    np.testing.assert_array_equal(found.pixels[..., 0], LIGHT)
+    assert found.animated
+
+
+@pytest.mark.parametrize(("name", "options"), [("x.png", {}), ("x.gif", {}), ("x.jpg", {"exif": b"Exif\0\0junk"})])
+def test_an_ordinary_file_is_neither_animated_nor_turned(tmp_path: Path, name: str, options: Any) -> None:
+    found = decode_module.decode(saved(tmp_path / name, LIGHT, **options), GREY)
+    assert not found.animated
+    assert not found.turned

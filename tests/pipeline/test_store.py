@@ -1,6 +1,7 @@
 import hashlib
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import torch
 from PIL import Image
 
 from cvrun.data import ImageForm, Manifest, digits
-from cvrun.errors import DataError, OutOfMemoryError
+from cvrun.errors import DataError, OutOfMemoryError, StorageError
 from cvrun.pipeline import store as store_module
 from cvrun.pipeline.decode import Decoded, decode
-from cvrun.pipeline.store import Store, build_store
+from cvrun.pipeline.store import Store, build_store, decode_images
 
 NUM = 150
 
@@ -177,3 +178,78 @@ def test_an_error_in_progress_stops_at_once(manifest: Manifest, monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         build_store(manifest, np.arange(NUM), 2, SLOW, stop)
     assert len(decoded) < NUM / 2
+
+
+def test_three_are_named(manifest: Manifest) -> None:
+    for i in (140, 17, 90, 3, 60):
+        path(manifest, i).write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        build_store(manifest, np.arange(NUM)[::-1], 0, SLOW, ignore)
+    assert str(caught.value).startswith(f"{path(manifest, 140)}: cannot be decoded (")
+    assert str(caught.value).endswith("; also 090.png, 060.png; 5 of 150 images cannot be used")
+
+
+@pytest.mark.usefixtures("threaded")
+@pytest.mark.parametrize("workers", [0, 3])
+def test_the_others_are_decoded_all_the_same(manifest: Manifest, workers: int) -> None:
+    whole = build_store(manifest, np.arange(NUM), 0, SLOW, ignore)
+    indices = np.random.RandomState(2).permutation(NUM)
+    lost = [int(indices[row]) for row in (0, 63, 64, 149)]
+    for i in lost:
+        path(manifest, i).write_bytes(b"garbage")
+    store, bad = decode_images(manifest, indices, workers, SLOW, ignore)
+    assert list(bad) == lost
+    assert all(str(path(manifest, i)) in str(error) for i, error in bad.items())
+    left = [i for i in indices.tolist() if i not in lost]
+    assert store.index.tolist() == left
+    assert store.targets.tolist() == [i % 3 for i in left]
+    assert torch.equal(store.images, whole.images[left])
+
+
+def test_a_hash_is_checked(manifest: Manifest) -> None:
+    hashes = tuple(hashlib.sha256(path(manifest, i).read_bytes()).hexdigest() for i in range(NUM))
+    with_hashes = replace(manifest, hashes=hashes)
+    assert len(build_store(with_hashes, np.arange(NUM), 1, SLOW, ignore)) == NUM
+    path(manifest, 5).write_bytes(path(manifest, 7).read_bytes())
+    build_store(manifest, np.arange(NUM), 1, SLOW, ignore)
+    _, bad = decode_images(with_hashes, np.arange(NUM), 1, SLOW, ignore)
+    assert [(i, error.reason) for i, error in bad.items()] == [(5, f"its content has the sha256 {hashes[7][:12]}...")]
+
+
+@pytest.mark.parametrize(
+    ("animated", "turned", "remarks"),
+    [
+        (0, 0, ""),
+        (1200, 0, "warning: 1,200 val images hold several frames, of which the first is used"),
+        (0, 3, "3 val images were turned as their EXIF orientation says"),
+        (
+            2,
+            3,
+            "warning: 2 val images hold several frames, of which the first is used;"
+            " 3 val images were turned as their EXIF orientation says",
+        ),
+    ],
+)
+def test_what_the_user_should_know(animated: int, turned: int, remarks: str) -> None:
+    store = Store(torch.zeros(1), torch.zeros(1), torch.zeros(1), animated, turned)
+    assert store.remarks("val") == remarks
+
+
+@pytest.mark.usefixtures("threaded")
+@pytest.mark.parametrize("workers", [0, 3])
+def test_odd_files_are_counted(manifest: Manifest, workers: int) -> None:
+    frames = [Image.new("L", (9, 9), value) for value in (5, 99)]
+    for i in (0, 40, 44):
+        frames[0].save(path(manifest, i), "GIF", save_all=True, append_images=frames[1:])
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (9, 7)).save(path(manifest, 3), exif=exif)
+    store = build_store(manifest, np.arange(100), workers, SLOW, ignore)
+    assert (store.animated, store.turned) == (3, 1)
+
+
+def test_an_embedded_image_that_cannot_be_brought_into_form_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "fit_array", lambda *_: time.sleep(5))
+    with pytest.raises(StorageError) as caught:
+        build_store(digits.build(digits.Config(16, 1, "stretch")), np.array([7]), 1, 0.05, ignore)
+    assert str(caught.value) == "image 0007: not done within worker_timeout=0.05 s, tried 3 times"

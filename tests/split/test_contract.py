@@ -1,5 +1,8 @@
 """What every split promises, for every YAML file on disk."""
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +11,8 @@ import yaml
 
 from cvrun import options
 from cvrun.data import ImageForm, Manifest
-from cvrun.errors import ConfigError
-from cvrun.split import Split
+from cvrun.errors import ConfigError, DataError
+from cvrun.split import Split, checked
 from cvrun.typed import to_dataclass
 
 CHOICES = options.choices("split")
@@ -71,3 +74,35 @@ def test_another_seed_gives_another_split(choice: str) -> None:
 def test_sizes_are_checked(choice: str, value: object) -> None:
     with pytest.raises(ConfigError, match=r"^split\.val="):
         build(choice, val=value)
+
+
+def files(folder: Path, names: Sequence[str]) -> Manifest:
+    return Manifest(
+        ids=tuple(names),
+        labels=np.zeros(len(names), np.int64),
+        classes=("a",),
+        form=ImageForm(1, 1, "stretch"),
+        paths=tuple(folder / name for name in names),
+    )
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_file_lies_in_one_part_whatever_its_names(tmp_path: Path, link: Any) -> None:
+    for name in ("0", "1", "2", "3"):
+        (tmp_path / name).touch()
+    link(tmp_path / "1", tmp_path / "again")
+    link(tmp_path / "3", tmp_path / "other")
+    data = files(tmp_path, ["0", "1", "again", "2", "3", "other"])
+    together = Split(train=np.array([0, 1, 2]), val=np.array([3]), test=np.array([4, 5]))
+    assert checked(data, together) is together
+    with pytest.raises(DataError) as caught:
+        checked(data, Split(train=np.array([0, 1]), val=np.array([2, 3]), test=np.array([4, 5])))
+    assert str(caught.value) == (
+        "split: '1' in train and 'again' in val are one file (1 such), expected every file in one part;"
+        " take the link out"
+    )
+
+
+def test_files_that_are_not_there_are_not_taken_for_one(tmp_path: Path) -> None:
+    split = Split(train=np.array([0]), val=np.array([1]), test=np.array([2]))
+    assert checked(files(tmp_path, ["0", "1", "2"]), split) is split
