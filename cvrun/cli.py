@@ -35,13 +35,16 @@ def main(argv: list[str] | None = None) -> int:
     Args:
         argv: The words after `cvrun`; None takes those of the process.
     """
+    from cvrun.stopping import ending
     from cvrun.streams import drop, open_closed
 
     open_closed()
     code = 0
     try:
         try:
-            code = _dispatch(sys.argv[1:] if argv is None else list(argv))
+            # From the first moment: a command takes seconds to import what it needs.
+            with ending():
+                code = _dispatch(sys.argv[1:] if argv is None else list(argv))
         finally:
             sys.stdout.flush()
     except BrokenPipeError:

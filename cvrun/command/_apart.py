@@ -15,10 +15,10 @@ from multiprocessing.context import ForkServerProcess
 from types import ModuleType
 from typing import cast
 
-from cvrun import fault
+from cvrun import fault, stopping
 from cvrun.command._job import Ending, attempt, train
 from cvrun.command._output import say
-from cvrun.command._signals import PASSED_ON, Relay, hear
+from cvrun.command._signals import Relay, hear
 from cvrun.errors import CvrunError
 from cvrun.folder import RunFolder, now
 from cvrun.spec import Spec
@@ -60,12 +60,12 @@ def serve() -> None:
     quiet = "ignore::UserWarning:multiprocessing.resource_tracker"
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), quiet]))
     # It inherits what is blocked, and so lives through what is sent to the whole group; a job lets signals in again.
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, stopping.NUMBERS)
     try:
         with _without_main():
             # Lets signals in when it has started its process.
             resource_tracker.ensure_running()
-            signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+            signal.pthread_sigmask(signal.SIG_BLOCK, stopping.NUMBERS)
             forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
@@ -140,7 +140,7 @@ def _died(spec: Spec, code: int, stopped: int | None) -> Ending:
 
     code = code if code >= 0 else 128 - code
     number = code - 128
-    if stopped and number in PASSED_ON:
+    if stopped and number in stopping.NUMBERS:
         state, said, reason = "interrupted", "interrupted", "stopped at once by a second signal"
     elif number in signal.valid_signals():
         state, said = "failed", f"killed by {signal.Signals(number).name} (exit code {code})"
@@ -168,7 +168,7 @@ def _note_end(folder: RunFolder, state: str, reason: str) -> None:
 
 def _begin(task: _Task, line: Connection, answer: Connection, streams: list[Connection]) -> None:
     """Do the job: what runs in its process."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+    signal.pthread_sigmask(signal.SIG_BLOCK, stopping.NUMBERS)
     # Another group where the server was started by the process that this one descends from.
     with contextlib.suppress(OSError):
         os.setpgid(0, task.group)
@@ -182,12 +182,13 @@ def _begin(task: _Task, line: Connection, answer: Connection, streams: list[Conn
     hear(line)
 
     def work() -> Ending:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping.NUMBERS)
         try:
-            fault.point("job.begin")
-            return train(task.spec)
+            with stopping.ending():
+                fault.point("job.begin")
+                return train(task.spec)
         finally:
-            signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+            signal.pthread_sigmask(signal.SIG_BLOCK, stopping.NUMBERS)
 
     ending = attempt(work)
     with contextlib.suppress(OSError):

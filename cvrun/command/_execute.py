@@ -23,13 +23,14 @@ from cvrun.plan import Plan
 from cvrun.prepare import Prepared, prepare
 from cvrun.rehearse import require_weights
 from cvrun.spec import Spec
+from cvrun.stopping import STOPPED, ending
 from cvrun.trainer import Run
 from cvrun.trainer.checkpoint import commits
 from cvrun.trainer.evaluate import Interrupted
 from cvrun.trainer.finish import finish
 from cvrun.trainer.loop import restore, save, train
 from cvrun.trainer.saver import Saver
-from cvrun.trainer.signals import StopRequest, ending, listening
+from cvrun.trainer.signals import StopRequest, listening
 from cvrun.trainer.state import State
 from cvrun.trainer.status import write_status
 from cvrun.yamlfile import load_yaml
@@ -138,7 +139,8 @@ def _work(prepared: Prepared, recorder: Loggers, seconds_before: float, changes:
         _note_failure(folder, "diverged", error)
         raise
     except BaseException as error:
-        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+        code = getattr(error, "code", None) if isinstance(error, SystemExit) else None
+        stopped = isinstance(error, KeyboardInterrupt) or code in STOPPED
         _note_failure(folder, "interrupted" if stopped else "failed", error)
         raise
     finally:

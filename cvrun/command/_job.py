@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvrun.command._output import say
-from cvrun.command._signals import PASSED_ON
 from cvrun.errors import CvrunError, DivergedError
 from cvrun.spec import Spec
+from cvrun.stopping import STOPPED
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def attempt(work: Callable[[], Ending]) -> Ending:
         return Ending("interrupted", 130)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
-        stopped = code - 128 in PASSED_ON
+        stopped = code in STOPPED
         state = "interrupted" if stopped else f"exited with code {code}"
         _say(state)
         return Ending(state, code or 1)

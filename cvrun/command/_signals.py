@@ -13,8 +13,7 @@ from types import FrameType
 from typing import Any
 
 from cvrun.command._sweep import note_signal, noted_signal
-
-PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+from cvrun.stopping import NUMBERS
 
 _TOGETHER = 0.2
 """[seconds] within which one signal that is sent to both processes reaches them."""
@@ -49,7 +48,7 @@ class Relay:
         if self._process == os.getpid():
             return
         self._process, self._parent = os.getpid(), os.getppid()
-        for number in PASSED_ON:
+        for number in NUMBERS:
             self._before[number] = signal.signal(number, self)
 
     def restore(self) -> None:
@@ -127,4 +126,4 @@ def _take(line: Connection, here: int, main: int) -> None:
 
 
 def _count(here: int) -> int:
-    return sum(number in PASSED_ON for number in os.read(here, 4096))
+    return sum(number in NUMBERS for number in os.read(here, 4096))

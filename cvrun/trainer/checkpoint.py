@@ -7,7 +7,6 @@ run, so that they can be given away. A damaged commit is never used; loading run
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Collection, Mapping
@@ -82,12 +81,12 @@ def read(path: Path) -> dict[str, Any]:
         else:
             model, _ = tensorfile.read_safetensors(files[WEIGHTS], f"{path}/{WEIGHTS}")
             content = {**json.loads(files[ABOUT]), "model": model}
+        if not isinstance(content, dict) or not isinstance(content.get("meta"), dict):
+            raise CheckpointError(f"{path}: holds no state")
+        for older in range(number, commit.FORMAT):
+            content = MIGRATIONS[older](content)
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: its files are not those of a checkpoint") from error
-    if not isinstance(content, dict) or not isinstance(content.get("meta"), dict):
-        raise CheckpointError(f"{path}: holds no state")
-    for older in range(number, commit.FORMAT):
-        content = MIGRATIONS[older](content)
     return content
 
 
@@ -141,7 +140,8 @@ def prune(folder: Path, best_step: int, kept: Collection[int], warn: Callable[[s
     old += [path for path in best if step_of(path) > best_step]
     old += [path for path in best if step_of(path) <= best_step][keep:]
     old = [path for path in old if step_of(path) not in kept]
-    old += [path for path in folder.glob(".tmp-*") if not path.name.endswith(f"-{os.getpid()}")]
+    # The run is held and no commit is under way: who made these is gone, also one that had the id of this process.
+    old += folder.glob(".tmp-*")
     for path in old:
         try:
             shutil.rmtree(path)

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -85,19 +86,29 @@ def read(path: Path) -> tuple[int, dict[str, bytes]]:
         CheckpointError: If it is missing, damaged, or of a newer format.
     """
     try:
-        if (path / MANIFEST).stat().st_size > _MAX_MANIFEST:
+        if _size(path / MANIFEST) > _MAX_MANIFEST:
             raise ValueError
         manifest = json.loads((path / MANIFEST).read_text())
-        number, entries = int(manifest.get("format", 0)), dict(manifest["files"])
+        number, entries = int(manifest["format"]), dict(manifest["files"])
         # A manifest that somebody sends must not lead out of its folder.
-        if not entries or any(Path(name).name != name or (path / name).is_symlink() for name in entries):
+        if not entries or number < 1 or any(Path(name).name != name for name in entries):
             raise ValueError
         sizes = {name: (str(entry["sha256"]), int(entry["size"])) for name, entry in entries.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        for name in entries:
+            _size(path / name)
+    except (OSError, ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a whole checkpoint ({type(error).__name__})") from error
     if number > FORMAT:
         raise CheckpointError(f"{path}: format {number}, expected at most {FORMAT}", "use a newer cvrun")
     return number, {name: _checked(path / name, sha256, size) for name, (sha256, size) in sizes.items()}
+
+
+def _size(path: Path) -> int:
+    """Give the size of a file; a link or a pipe is an error."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError
+    return found.st_size
 
 
 def _checked(path: Path, sha256: str, size: int) -> bytes:

@@ -41,6 +41,7 @@ class Saver:
         self._missed: StorageError | None = None
         self._lines: list[str] = []
         self._copy: Any = None
+        self._owed: tuple[int, float, Mapping[str, Any], Mapping[str, Tensor]] | None = None
         self._kept: tuple[int, ...] = ()
 
     def protect(self, steps: Collection[int]) -> None:
@@ -61,7 +62,8 @@ class Saver:
             step: Optimizer steps done.
             content: meta, rng_scheme and state.
             best: Score, and the keys that lead to the weights inside content, where these are the best so far; they
-                are committed first, so that no state names weights that are not there.
+                are committed first, and with the next state if they could not be, so that no state names weights that
+                are not there.
             best_step: The step of the best weights that the state names.
             then: Called when all is committed, in the other thread.
 
@@ -69,7 +71,8 @@ class Saver:
             StorageError: If the commit before could not be written.
         """
         self.wait()
-        self._copy = copied(content, self._copy)
+        # Best weights that are still to be written lie in the copy before.
+        self._copy = copied(content, None if self._owed else self._copy)
         copy = self._copy
 
         def work() -> None:
@@ -79,7 +82,10 @@ class Saver:
                 weights = copy
                 for key in keys:
                     weights = weights[key]
-                write_best(self._folder, step, score, copy["meta"], weights)
+                self._owed = (step, score, copy["meta"], weights)
+            if self._owed is not None:
+                write_best(self._folder, *self._owed)
+                self._owed = None
             write_state(self._folder, step, copy)
             fault.point("checkpoint.before_prune")
             prune(self._folder, best_step, self._kept, self._lines.append)

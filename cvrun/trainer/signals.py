@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-"""What asks a run to stop; SIGUSR1 is what batch systems send some time before they end a job."""
+from cvrun.stopping import NUMBERS, exit_code
 
 
 class StopRequest:
@@ -55,23 +54,3 @@ def listening(stop: StopRequest) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def ending() -> Iterator[None]:
-    """Let SIGTERM and SIGUSR1 end the block in good order, as SIGINT does: for start-up, when no step is under way."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(exit_code(number))
-
-    before = {number: signal.signal(number, leave) for number in NUMBERS if number != signal.SIGINT}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def exit_code(number: int) -> int:
-    """Give the exit code of a process that a signal stopped: 130 for SIGINT, 143 for SIGTERM and SIGUSR1."""
-    return 130 if number == signal.SIGINT else 143

@@ -1,0 +1,35 @@
+"""The signals that ask a process to stop, and their exit codes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""What asks a run to stop; SIGUSR1 is what batch systems send some time before they end a job."""
+
+
+def exit_code(number: int) -> int:
+    """Give the exit code of a process that a signal stopped: 130 for SIGINT, 143 for SIGTERM and SIGUSR1."""
+    return 130 if number == signal.SIGINT else 143
+
+
+STOPPED = frozenset(map(exit_code, NUMBERS))
+"""The exit codes of processes that a signal stopped."""
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Let SIGTERM and SIGUSR1 end the block in good order, as SIGINT does: for when no step is under way."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(exit_code(number))
+
+    before = {number: signal.signal(number, leave) for number in NUMBERS if number != signal.SIGINT}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
