@@ -8,10 +8,12 @@ from cvrun import __version__, environment
 
 
 def test_environment_says_what_bits_depend_on():
-    found = environment.environment("cpu", 3)
+    found = environment.environment("cpu", 3, False)
     assert found["torch"] == torch.__version__
     assert found["threads"] == "3"
     assert found["device"].startswith("cpu ") and torch.backends.cpu.get_cpu_capability() in found["device"]
+    assert found["deterministic"] == "False"
+    assert environment.environment("cpu", 3, True) == {**found, "deterministic": "True"}
     assert all(isinstance(value, str) for value in found.values())
 
 
