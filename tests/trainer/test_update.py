@@ -1,3 +1,5 @@
+import copy
+import json
 import math
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -7,15 +9,18 @@ import torch
 from torch import nn
 
 from cvrun.build import autocast
+from cvrun.errors import DivergedError
+from cvrun.folder import RunFolder
 from cvrun.loss.cross_entropy import Config as LossConfig
 from cvrun.loss.cross_entropy import build as build_loss
 from cvrun.pipeline import Batch
 from cvrun.scheduler import Schedule, Span
 from cvrun.task.classification import Classification
 from cvrun.trainer.best import Best
-from cvrun.trainer.ema import NoEma
+from cvrun.trainer.digest import digest
+from cvrun.trainer.ema import NoEma, WeightEma
 from cvrun.trainer.state import LossMean, State
-from cvrun.trainer.update import update
+from cvrun.trainer.update import not_finite, update
 
 
 @dataclass
@@ -34,7 +39,7 @@ def setup(accumulate=1, weights="none", precision="fp32", clip=None, model=None)
     span = Span(steps=10, warmup=0, steps_per_epoch=5, lr=0.1)
     schedule = Schedule(span, 1.0, lambda step: 1.0 - step / 10)
     run = SimpleNamespace(
-        plan=SimpleNamespace(accumulate=accumulate, seed=0),
+        plan=SimpleNamespace(accumulate=accumulate, seed=0, total_steps=10),
         task=task,
         schedule=schedule,
         autocast=autocast(precision, torch.device("cpu")),
@@ -127,3 +132,59 @@ def test_other_precisions_go_the_same_way(precision):
     for a, b in zip(full, low, strict=True):
         torch.testing.assert_close(a, b, rtol=0.05, atol=0.01)
     assert low[0].dtype == torch.float32
+
+
+def gradients() -> list[torch.Tensor]:
+    tiny = torch.finfo(torch.float32).tiny
+    return [torch.tensor([0.0, -0.0, 1.5, -tiny / 8, 3e38]), torch.tensor(2.0), torch.zeros(0), torch.randn(3, 4).t()]
+
+
+def test_what_is_finite_passes_and_keeps_its_bits():
+    given = gradients()
+    before = [value.clone() for value in given]
+    assert not_finite(torch.tensor(0.5), given) == not_finite(torch.tensor(0.5), []) == ""
+    for mine, theirs in zip(given, before, strict=True):
+        assert torch.equal(mine.contiguous().view(torch.int32), theirs.contiguous().view(torch.int32))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_found_wherever_it_is(bad):
+    assert not_finite(torch.tensor(bad), gradients()) == f"train/loss={bad}"
+    for position, place in ((0, 4), (1, ()), (3, (1, 2))):
+        given = gradients()
+        given[position][place] = bad
+        assert not_finite(torch.tensor(0.5), given) == "a gradient is not finite"
+
+
+def test_gradients_of_several_types():
+    given = [torch.ones(3), torch.ones(2, dtype=torch.bfloat16), torch.ones(2, dtype=torch.float64)]
+    assert not_finite(torch.tensor(0.5), given) == ""
+    given[1][1] = math.inf
+    assert not_finite(torch.tensor(0.5), given) == "a gradient is not finite"
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_the_weights_are_those_before_an_update_that_is_not_finite(tmp_path, bad, where):
+    given = setup(accumulate=2)
+    state, run = given.state, given.run
+    run.folder, run.ids = RunFolder(tmp_path), tuple(f"{number}.png" for number in range(10))
+    state.optimizer = torch.optim.SGD(state.model.parameters(), lr=9.0, momentum=0.9)
+    state.ema = WeightEma(state.model, 0.9)
+    weights_after(given, steps=2)
+    before = copy.deepcopy([state.model.state_dict(), state.optimizer.state_dict(), state.ema.state_dict()])
+    assert len(before[1]["state"]) == 4
+    if where == "loss":
+        given.batch.image[7] = bad
+    else:
+        # The loss is finite, and so are the gradients of the other layer.
+        next(state.model.parameters()).register_hook(lambda gradient: gradient * bad)
+    found = "train/loss=nan" if where == "loss" else "a gradient is not finite"
+    with pytest.raises(DivergedError, match=f"{found} in the update after step 2 "):
+        update(run, state, given.batch)
+    after = [state.model.state_dict(), state.optimizer.state_dict(), state.ema.state_dict()]
+    assert digest(after) == digest(before)
+    assert state.step == 2
+    written = json.loads((tmp_path / "diverged.json").read_text())
+    assert (written["step"], written["images"]) == (2, list(run.ids))
+    assert written["lr"] == pytest.approx(0.08)
