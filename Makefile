@@ -4,11 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 MARKS ?= not gpu and not network
 WORKERS ?= 2
+N ?= 500
 
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run format lint types test check bench lock clean
+.PHONY: help setup run format lint types test check soak bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 10
@@ -40,8 +41,12 @@ test: setup ## run all tests but those of gpu and network (MARKS="not slow and .
 
 check: lint types test ## what CI runs: lint, types, test
 
-bench: setup ## measure cvrun's own cost a step; prints ratios
+soak: setup ## kill and resume N drawn runs (N=500) and compare bits; some ten minutes
+	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/soak.py $(N)
+
+bench: setup ## measure what cvrun costs a step and a checkpoint
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/checkpoint.py
 
 lock: setup ## choose the versions in constraints.txt anew
 	$(BIN)/python -m pip install --quiet uv

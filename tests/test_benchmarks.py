@@ -4,13 +4,20 @@ import importlib.util
 import re
 from pathlib import Path
 
+from torch import nn
+
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
+def benchmark(name: str):
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_the_cost_of_the_loop_is_measured(monkeypatch, capsys):
-    spec = importlib.util.spec_from_file_location("overhead", BENCHMARKS / "overhead.py")
-    overhead = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(overhead)
+    overhead = benchmark("overhead")
     monkeypatch.setattr(overhead, "STEPS", 3)
     monkeypatch.setattr(overhead, "ROUNDS", 1)
     overhead.main()
@@ -23,3 +30,18 @@ def test_the_cost_of_the_loop_is_measured(monkeypatch, capsys):
         "extra",
     ]
     assert all(re.search(r"\d+ us a step  \(-?\d+ to -?\d+\)", line) for line in lines[1:])
+
+
+def test_the_cost_of_a_checkpoint_is_measured(monkeypatch, capsys):
+    checkpoint = benchmark("checkpoint")
+    for name, value in (("STEPS", 2), ("ROUNDS", 1), ("BATCH", 2)):
+        monkeypatch.setattr(checkpoint, name, value)
+    monkeypatch.setattr(checkpoint, "network", lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 10)))
+    checkpoint.main()
+    lines = capsys.readouterr().out.splitlines()
+    # Weights and momentum of 12,288 x 10 + 10 numbers of 4 bytes.
+    assert lines[0].startswith("a state of 1 MB, 2 steps, 1 rounds")
+    assert [re.match("beside|waiting|none again", line)[0] for line in lines[1:]] == ["beside", "waiting", "none again"]
+    assert all(
+        re.search(r"takes -?\d+ \(-?\d+ to -?\d+\) ms longer: -?[\d.]+% at one a minute", line) for line in lines[1:]
+    )

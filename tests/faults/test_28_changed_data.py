@@ -12,7 +12,7 @@ def started(words, images, whole, tmp_path):
     root = tmp_path / "images"
     shutil.copytree(images, root)
     line = (*words, f"data.root={root}", "split.test=0")
-    said = kit.run(line, tmp_path, faults="record.written@5=kill")
+    said = kit.run(line, tmp_path, faults="checkpoint.before_prune=kill")
     assert said.code == 137
     return root, kit.run_folder(tmp_path), line
 
