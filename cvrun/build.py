@@ -191,9 +191,13 @@ def _state(spec: Spec, training: TrainingPlan, model: nn.Module, schedule: Sched
     device = next(model.parameters()).device
     decay = spec.parts["optimizer"].config.weight_decay
     stopper: Stopper = _option(spec, "early_stopping", training.mode)
+    optimizer = _option(spec, "optimizer", param_groups(model, decay), training.lr)
+    # A fused SGD that is told of an overflow keeps the weights, but not its momentum, which at the first step is left
+    # as the memory was found (torch 2.15, optim/sgd.py). So the scaler leaves such a step out by itself.
+    optimizer._step_supports_amp_scaling = False
     return State(
         model=model,
-        optimizer=_option(spec, "optimizer", param_groups(model, decay), training.lr),
+        optimizer=optimizer,
         scaler=torch.amp.GradScaler(device.type, enabled=training.precision == "fp16"),
         ema=WeightEma(model, training.ema_decay) if training.ema_decay > 0 else NoEma(),
         plateau=schedule.plateau,

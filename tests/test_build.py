@@ -1,6 +1,7 @@
 import contextlib
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from cvrun import build, config
 from cvrun.errors import DataError
 from cvrun.prepare import Prepared, prepare
 from cvrun.trainer.ema import NoEma, WeightEma
+from cvrun.trainer.update import update
 
 QUICK = ["model.width=4", "trainer.batch_size=300", "trainer.epochs=2", "logger=[]", "device=cpu"]
 
@@ -147,3 +149,33 @@ def test_a_store_holds_the_images_of_its_part(built):
     prepared = built()[2]
     store = build.store_of(prepared, "test", lambda line: None)
     assert np.array_equal(store.images.numpy(), prepared.manifest.images[prepared.split.test])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_step_that_overflows_in_fp16_leaves_no_trace_in_the_optimizer(built, optimizer):
+    """That of a fused SGD took the first one into its momentum, as the memory was found."""
+    run, state, _ = built("trainer.precision=fp16", f"optimizer={optimizer}")
+    batch = next(run.train_batches(0))
+    before = weights(state)
+    hook = next(state.model.parameters()).register_hook(lambda gradient: gradient * math.inf)
+    update(run, state, batch)
+    hook.remove()
+    assert state.scaler.get_scale() == 32768
+    assert state.optimizer.state_dict()["state"] == {}
+    assert torch.equal(weights(state), before)
+    update(run, state, batch)
+    assert len(state.optimizer.state_dict()["state"]) == len(list(state.model.parameters()))
+    assert torch.isfinite(weights(state)).all() and not torch.equal(weights(state), before)
+
+
+def test_strict_kernels_are_those_of_the_run_that_is_built_last(built, monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    try:
+        for wanted in (True, False, True):
+            run = built(f"deterministic={str(wanted).lower()}")[0]
+            assert torch.are_deterministic_algorithms_enabled() is wanted
+            assert run.checkpoint_meta["environment"]["deterministic"] == str(wanted)
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    finally:
+        torch.use_deterministic_algorithms(False)
+        os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)

@@ -94,7 +94,8 @@ def save(run: Run, state: State, improved: bool = False) -> None:
         StorageError: If the commit before could not be written.
     """
     mean_loss(run, state)
-    if next(state.model.parameters()).device.type != "cpu":
+    # On a CPU update looks at loss and gradients, which leaves what fp16 does to the running means of batch norms.
+    if state.scaler.is_enabled() or next(state.model.parameters()).device.type != "cpu":
         weights = [value for value in state.model.state_dict().values() if value.is_floating_point()]
         if found := not_finite(torch.zeros((), device=weights[0].device), weights):
             raise diverged(run, max(state.step - 1, 0), found.replace("gradient", "weight"))

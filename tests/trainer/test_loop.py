@@ -76,6 +76,24 @@ def test_a_diverged_run_commits_nothing_that_is_not_finite(start):
     assert all(torch.isfinite(value).all() for value in saved["model"].values() if value.is_floating_point())
 
 
+def test_a_loss_of_fp16_that_is_not_finite_is_left_out_as_its_step_is(start, records):
+    run, state = start("trainer.precision=fp16", "trainer.log_every=1st")
+    real, calls = run.task.loss_function.total, []
+
+    def total(logits, target):
+        calls.append(1)
+        return real(logits, target) * (math.nan if len(calls) in (1, 3) else 1.0)
+
+    object.__setattr__(run.task, "loss_function", type("L", (), {"total": staticmethod(total)})())
+    run.task.loss_function.weight = lambda target: torch.tensor(float(len(target)))
+    assert train(run, state)
+    assert (state.step, state.scaler.get_scale()) == (8, 65536 / 4)
+    rows = records(run)
+    assert [row["step"] for row in rows] == list(range(1, 9))
+    losses = {row["step"]: row["train/loss"] for row in rows if "train/loss" in row}
+    assert sorted(losses) == [2, 4, 5, 6, 7, 8] and all(map(math.isfinite, losses.values()))
+
+
 def test_ema_is_recorded_beside_the_plain_scores(start, records):
     run, state = start("trainer.ema_decay=0.5")
     train(run, state)
