@@ -17,7 +17,7 @@ from cvrun.scheduler import Span
 from cvrun.typed import to_dataclass
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -93,6 +93,14 @@ def test_the_example_of_an_option_works(tmp_path, monkeypatch):
     config = to_dataclass(module.Config, node, "scheduler")
     schedule = module.build(config, Span(steps=11, warmup=0, steps_per_epoch=1, lr=2.0))
     assert [schedule.lr(step) for step in (0, 5, 10)] == pytest.approx([2.0, 1.0, 0.0])
+
+
+def test_the_table_of_faults_names_a_test_for_each_row_and_each_test():
+    rows = re.findall(r"^\| (\d+) \|.*`(test_\S+\.py)` \|$", (ROOT / "docs" / "faults.md").read_text(), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 35))
+    there = {path.name for path in (ROOT / "tests" / "faults").glob("test_[0-9]*.py")}
+    assert {name for _, name in rows} == there
+    assert all(int(name.split("_")[1]) == int(number) for number, name in rows)
 
 
 def test_every_link_leads_somewhere():
