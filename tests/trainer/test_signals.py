@@ -5,33 +5,37 @@ import sys
 
 import pytest
 
+from cvrun.stopping import NUMBERS
 from cvrun.trainer.signals import StopRequest, listening
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_first_signal_is_a_request(number, code):
-    said = []
-    stop = StopRequest(said.append)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
+def test_the_first_signal_is_a_request(number, code, capfd):
+    stop = StopRequest()
     with listening(stop):
         assert not stop.requested
         os.kill(os.getpid(), number)
         assert stop.requested
     assert stop.exit_code == code
-    assert said == [f"{signal.Signals(number).name}: stopping at the next step; once more to quit at once"]
+    assert stop.name == signal.Signals(number).name
+    said = f"{stop.name}: stopping at the next step; once more to quit at once\n"
+    assert capfd.readouterr() == ("", said)
 
 
 def test_the_handlers_are_put_back():
-    before = signal.getsignal(signal.SIGTERM)
-    with listening(StopRequest(print)):
-        assert signal.getsignal(signal.SIGTERM) != before
-    assert signal.getsignal(signal.SIGTERM) == before
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    stop = StopRequest()
+    with pytest.raises(ZeroDivisionError), listening(stop):
+        assert all(signal.getsignal(number) is stop for number in NUMBERS)
+        raise ZeroDivisionError
+    assert {number: signal.getsignal(number) for number in NUMBERS} == before
 
 
 def test_the_second_signal_quits_at_once():
     code = (
         "import os, signal, time\n"
         "from cvrun.trainer.signals import StopRequest, listening\n"
-        "with listening(StopRequest(lambda line: None)):\n"
+        "with listening(StopRequest()):\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    print('still here', flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
@@ -40,3 +44,22 @@ def test_the_second_signal_quits_at_once():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 130
     assert done.stdout == "still here\n"
+
+
+def test_a_closed_standard_error_does_not_matter():
+    code = (
+        "import os, signal\n"
+        "from cvrun.trainer.signals import StopRequest, listening\n"
+        "os.close(2)\n"
+        "stop = StopRequest()\n"
+        "with listening(stop):\n"
+        "    os.kill(os.getpid(), signal.SIGUSR1)\n"
+        "print(stop.name, stop.exit_code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "SIGUSR1 143\n")
+
+
+def test_before_a_signal_there_is_no_request():
+    stop = StopRequest()
+    assert (stop.requested, stop.signal) == (False, None)
