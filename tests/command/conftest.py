@@ -81,9 +81,10 @@ def status(folder: Path) -> dict:
 
 def damage(folder: Path) -> None:
     """Flip one bit in the middle of a commit."""
-    data = bytearray((folder / "state.pt").read_bytes())
+    (path,) = (path for path in folder.iterdir() if path.name in ("state.pt", "model.safetensors"))
+    data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
-    (folder / "state.pt").write_bytes(bytes(data))
+    path.write_bytes(bytes(data))
 
 
 @pytest.fixture

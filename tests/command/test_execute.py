@@ -4,11 +4,15 @@ import dataclasses
 
 import pytest
 import torch
+import yaml
 
 from cvrun import config
 from cvrun.command import _execute
-from cvrun.errors import CheckpointError, OutOfMemoryError, StorageError
+from cvrun.errors import CheckpointError, ConfigError, OutOfMemoryError, StorageError
+from cvrun.folder import RunFolder
 from cvrun.prepare import address
+from cvrun.task.classification import Classification
+from cvrun.trainer import checkpoint
 
 
 @pytest.fixture
@@ -107,3 +111,55 @@ def test_a_run_goes_on_without_the_file_that_it_began_from(tmp_path, monkeypatch
     file.unlink()
     monkeypatch.setattr(_execute, "finish", real)
     assert _execute.execute(spec, address(spec), rerun=False).status["state"] == "finished"
+
+
+@pytest.fixture
+def lenient():
+    """Whatever a test leaves, the next one has torch's own kernels."""
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def with_strict_kernels(spec, wanted: bool, name: str):
+    settings = dataclasses.replace(spec.settings, deterministic=wanted)
+    folder = RunFolder(address(spec).path.with_name(name))
+    return dataclasses.replace(spec, settings=settings), folder
+
+
+def test_strict_kernels_are_set_for_each_run_and_recorded(spec, lenient):
+    digests = []
+    for number, wanted in enumerate((True, False)):
+        outcome = _execute.execute(*with_strict_kernels(spec, wanted, f"{number}"), rerun=False)
+        assert outcome.status["state"] == "finished"
+        assert torch.are_deterministic_algorithms_enabled() is wanted
+        plan = yaml.safe_load((outcome.folder / "plan.yaml").read_text())
+        assert plan["environment"]["deterministic"] == str(wanted)
+        saved = checkpoint.newest(outcome.folder / "checkpoints", "step", pytest.fail)[1]
+        assert saved["meta"]["environment"]["deterministic"] == str(wanted)
+        digests.append(outcome.status["digest"])
+    # On a CPU all kernels of this model are strict already.
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_what_has_no_strict_kernel_is_an_error_for_the_user(spec, monkeypatch, lenient, wanted):
+    real = Classification.loss
+
+    def loss(self, model, part, batch):
+        # torch knows no order in which this one writes.
+        torch.zeros(2).put_(torch.tensor([1, 1]), torch.ones(2))
+        return real(self, model, part, batch)
+
+    monkeypatch.setattr(Classification, "loss", loss)
+    strict, folder = with_strict_kernels(spec, wanted, "strict")
+    if not wanted:
+        assert _execute.execute(strict, folder, rerun=False).status["state"] == "finished"
+        return
+    message = "^deterministic=true: put_ has no strict kernel on cpu; deterministic=false$"
+    with pytest.raises(ConfigError, match=message) as caught:
+        _execute.execute(strict, folder, rerun=False)
+    assert caught.value.exit_code == 2
+    assert (folder.read_status()["state"], folder.read_status()["resumable"]) == ("failed", True)
+    # Without them it goes on, and finishes.
+    lax = with_strict_kernels(spec, False, "strict")
+    assert _execute.execute(*lax, rerun=False).status["state"] == "finished"

@@ -62,7 +62,8 @@ def test_a_second_signal_quits_at_once(call, start, tools, finished_once, tmp_pa
 
 
 def test_a_killed_run_counts_as_interrupted_and_goes_on(call, start, tools, finished_once, tmp_path):
-    process = start(program("os.kill(os.getpid(), signal.SIGKILL)"))
+    # Commits are written beside training: the one of step 4 is to be there.
+    process = start(program("run.saver.wait(); os.kill(os.getpid(), signal.SIGKILL)"))
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     (folder,) = tmp_path.glob("outputs/run/*")

@@ -10,7 +10,7 @@ import torch
 
 from cvrun.errors import StorageError
 from cvrun.folder import RunFolder
-from cvrun.trainer import checkpoint
+from cvrun.trainer import checkpoint, commit
 
 QUICK = ("model.width=4", "trainer.epochs=3", "trainer.batch_size=300", "workers=0")
 
@@ -128,8 +128,8 @@ def test_a_damaged_commit_is_passed_over_with_a_warning(call, interrupted, finis
 
 
 def test_with_every_commit_damaged_nothing_is_overwritten(call, interrupted, tools):
-    for commit in checkpoint.commits(interrupted / "checkpoints", "step"):
-        tools.damage(commit)
+    for path in checkpoint.commits(interrupted / "checkpoints", "step"):
+        tools.damage(path)
     commits, rows = tools.files(interrupted / "checkpoints"), tools.records(interrupted)
     said = call("train", *QUICK)
     assert said.code == 4
@@ -201,14 +201,14 @@ def test_a_learning_rate_that_diverges_has_its_own_exit_code(call, tools, tmp_pa
 
 
 def test_a_full_disk_keeps_the_last_commit(call, finished_once, tools, tmp_path, monkeypatch):
-    real = checkpoint._write
+    real = commit._write
 
     def full(path, data):
         if "00000008" in str(path):
             raise OSError(28, "No space left on device")
         real(path, data)
 
-    monkeypatch.setattr(checkpoint, "_write", full)
+    monkeypatch.setattr(commit, "_write", full)
     said = call("train", *QUICK)
     assert said.code == 7
     assert "No space left on device" in said.err
@@ -241,7 +241,7 @@ def test_files_that_are_no_images_are_named_and_counted(call, image_folder, tool
     assert said.code == 3
     assert "cat/" in said.err
     # 16 of the 20 cats are in the training part, which has 48 of the 60 images.
-    assert "16 of 48 images cannot be used" in said.err
+    assert "16 of 48 train images cannot be used" in said.err
     (folder,) = tmp_path.glob("outputs/run/*")
     assert tools.status(folder)["state"] == "failed"
 
