@@ -30,10 +30,11 @@ from cvrun.rng import seed_all
 from cvrun.scheduler import Schedule
 from cvrun.spec import Spec
 from cvrun.task import Task
-from cvrun.trainer import Run, Saver, Stop, TrainingPlan
+from cvrun.trainer import Run, Stop, TrainingPlan
 from cvrun.trainer.best import Best
 from cvrun.trainer.checkpoint import commits
 from cvrun.trainer.ema import NoEma, WeightEma
+from cvrun.trainer.saver import Saver
 from cvrun.trainer.state import LossMean, State
 from cvrun.tta import TTA
 

@@ -98,7 +98,7 @@ def check(plan: Plan, changes: Changes) -> None:
     found = checkpoint.newest(folder.checkpoints, "step", lambda line: None)
     if found is None and (finished or any(entry.step > 0 for entry in entries)):
         raise CheckpointError(f"{folder.checkpoints}: no checkpoint is left, nothing to go on from", NO_WAY_BACK)
-    done, training = int(found[0].name.rpartition("-")[2]) if found else 0, plan.training
+    done, training = checkpoint.step_of(found[0]) if found else 0, plan.training
     if training.total_steps < done:
         epochs = plan.spec.trainer.epochs
         steps = f"{epochs} x {training.steps_per_epoch} = {training.total_steps:,} steps, and {done:,} are done"

@@ -69,7 +69,7 @@ def replay(folder: RunFolder, spec: Spec, since: int | None, say: Callable[[str]
     with tempfile.TemporaryDirectory(prefix="cvrun-replay-") as name:
         other = RunFolder(Path(name) / "run")
         if since:
-            _copy(folder.checkpoints / f"step-{since:08d}", other.checkpoints)
+            _copy(folder.checkpoints / checkpoint.name_of("step", since), other.checkpoints)
         mine, said = _train(other, folder, spec, _StopAt(until, theirs["evaluated"]), say)
         rows = _records(other, since or 0), [row for row in _records(folder, since or 0) if row["step"] <= until]
     same = digest(mine) == digest(theirs)

@@ -75,7 +75,7 @@ def load_trained(spec: Spec, checkpoints: Path, which: str, tta: str | None, war
         step = content["state"]["best"]["step"]
         if step == 0:
             raise CheckpointError(f"{checkpoints.parent}: not evaluated yet, so nothing is best", "--checkpoint last")
-        path = checkpoints / f"best-{step:08d}"
+        path = checkpoints / checkpoint.name_of("best", step)
         try:
             content = checkpoint.read(path)
         except CheckpointError as error:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from cvrun.metric import Prediction
 from cvrun.pipeline import Batch
 from cvrun.scheduler import Schedule, Span
 from cvrun.task import Task
+from cvrun.trainer.saver import Saver
 from cvrun.tta import TTA
 
 
@@ -108,29 +109,6 @@ class Recorder(Protocol):
 
     def sync(self) -> None:
         """Make every record so far durable; called before a commit, which must not know of one that may be lost."""
-
-
-class Saver(Protocol):
-    """Commits states, one after the other; saver.py says more."""
-
-    def protect(self, steps: Collection[int]) -> None:
-        """Keep the commits of these steps."""
-
-    def save(
-        self,
-        step: int,
-        content: Mapping[str, Any],
-        best: tuple[float, tuple[str, ...]] | None,
-        best_step: int,
-        then: Callable[[], None],
-    ) -> None:
-        """Commit a state, and the best weights in it."""
-
-    def look(self) -> None:
-        """Raise what went wrong so far."""
-
-    def finish(self) -> None:
-        """Wait until everything is committed."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def write_state(folder: Path, step: int, content: Mapping[str, Any]) -> Path:
     """
     buffer = BytesIO()
     torch.save({"format": commit.FORMAT, **content}, buffer)
-    target = folder / f"step-{step:08d}"
+    target = folder / name_of("step", step)
     commit.write(target, step, {STATE: buffer.getvalue()})
     return target
 
@@ -63,7 +63,7 @@ def write_best(folder: Path, step: int, score: float, meta: Mapping[str, Any], w
     named = {name: json.dumps(meta[name]) for name in ("classes", "form", "normalization") if name in meta}
     plain = {"run_id": str(meta.get("run_id", "")), "step": str(step), "score": repr(score), **named}
     about = json.dumps({"format": commit.FORMAT, "meta": meta, "step": step, "score": score}, indent=1).encode()
-    target = folder / f"best-{step:08d}"
+    target = folder / name_of("best", step)
     commit.write(target, step, {WEIGHTS: tensorfile.write_safetensors(weights, plain), ABOUT: about})
     return target
 
@@ -96,6 +96,11 @@ def commits(folder: Path, kind: str) -> list[Path]:
     return sorted((path for path in found if _NAME.fullmatch(path.name)), key=step_of, reverse=True)
 
 
+def name_of(kind: str, step: int) -> str:
+    """Give the name of a commit, such as best-00000110."""
+    return f"{kind}-{step:08d}"
+
+
 def step_of(path: Path) -> int:
     """Give the optimizer steps after which a commit was made."""
     return int(path.name.rpartition("-")[2])
@@ -124,13 +129,13 @@ def newest(folder: Path, kind: str, warn: Callable[[str], None]) -> tuple[Path, 
     return None
 
 
-def prune(folder: Path, best_step: int, kept: Collection[int], warn: Callable[[str], None], keep: int = KEEP) -> None:
+def prune(folder: Path, best_step: int, kept: Collection[str], warn: Callable[[str], None], keep: int = KEEP) -> None:
     """Remove all but the newest states, the best weights that they name, and what this run went on from.
 
     Args:
         folder: The run's checkpoints.
         best_step: What the newest state says is best; newer best weights are left from work that was lost.
-        kept: Steps of further commits that stay: the one that this run went on from, and the best that it names.
+        kept: Names of further commits that stay: the one that this run went on from, and the best that it names.
         warn: Takes a line about what cannot be removed.
         keep: Number of states, at least 2. Each evaluation makes one, so they name at most as many best weights.
     """
@@ -139,7 +144,7 @@ def prune(folder: Path, best_step: int, kept: Collection[int], warn: Callable[[s
     best = commits(folder, "best")
     old += [path for path in best if step_of(path) > best_step]
     old += [path for path in best if step_of(path) <= best_step][keep:]
-    old = [path for path in old if step_of(path) not in kept]
+    old = [path for path in old if path.name not in kept]
     # The run is held and no commit is under way: who made these is gone, also one that had the id of this process.
     old += folder.glob(".tmp-*")
     for path in old:

@@ -21,7 +21,7 @@ def finish(run: Run, state: State) -> None:
         Interrupted: If a stop is requested meanwhile.
     """
     fault.point("finish.begin")
-    path = run.folder.checkpoints / f"best-{state.best.step:08d}"
+    path = run.folder.checkpoints / checkpoint.name_of("best", state.best.step)
     model = copy.deepcopy(state.models()[run.plan.judged])
     load_weights(model, checkpoint.read(path)["model"], path.as_posix())
     found: dict[str, float] = {}

@@ -121,7 +121,7 @@ def restore(run: Run, state: State) -> bool:
     if content.get("rng_scheme") != SCHEME:
         raise CheckpointError(f"{path}: random scheme {content.get('rng_scheme')}, expected {SCHEME}")
     load_state(state, content.get("state"), path.as_posix())
-    run.saver.protect((state.step, state.best.step))
+    run.saver.protect((path.name, checkpoint.name_of("best", state.best.step)))
     there, here = content["meta"].get("environment", {}), run.checkpoint_meta["environment"]
     changed = [f"{name} {there.get(name)} -> {here[name]}" for name in here if there.get(name) != here[name]]
     if changed:

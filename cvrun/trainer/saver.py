@@ -42,11 +42,11 @@ class Saver:
         self._lines: list[str] = []
         self._copy: Any = None
         self._owed: tuple[int, float, Mapping[str, Any], Mapping[str, Tensor]] | None = None
-        self._kept: tuple[int, ...] = ()
+        self._kept: tuple[str, ...] = ()
 
-    def protect(self, steps: Collection[int]) -> None:
-        """Keep the commits of these steps whatever comes later: what this process went on from."""
-        self._kept = tuple(steps)
+    def protect(self, names: Collection[str]) -> None:
+        """Keep the commits of these names whatever comes later: what this process went on from."""
+        self._kept = tuple(names)
 
     def save(
         self,

@@ -221,9 +221,9 @@ def test_what_a_run_went_on_from_is_never_removed(tmp_path):
     for kind in ("step", "best"):
         for step in (1, 2, 3, 4, 5):
             write(tmp_path, kind, step)
-    checkpoint.prune(tmp_path, best_step=5, kept=(2, 1), warn=print)
-    kept = [f"{kind}-0000000{step}" for kind in ("best", "step") for step in (1, 2, 4, 5)]
-    assert names(tmp_path) == sorted([*kept, "last"])
+    checkpoint.prune(tmp_path, best_step=5, kept=("step-00000002", "best-00000001"), warn=print)
+    best, states = [f"best-0000000{step}" for step in (1, 4, 5)], [f"step-0000000{step}" for step in (2, 4, 5)]
+    assert names(tmp_path) == [*best, "last", *states]
 
 
 @pytest.mark.parametrize("keep", [-1, 0, 1])

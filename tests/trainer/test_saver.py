@@ -182,7 +182,7 @@ def test_one_commit_at_a_time(saver, tmp_path, monkeypatch):
 def test_what_was_gone_on_from_stays(saver, tmp_path):
     save(saver, 1)
     saver.finish()
-    saver.protect((1,))
+    saver.protect(("step-00000001",))
     for step in (2, 3, 4):
         save(saver, step)
     saver.finish()
