@@ -1,5 +1,6 @@
 import errno
 import os
+import signal
 import subprocess
 import sys
 
@@ -181,3 +182,35 @@ def test_a_full_disk_somewhere_is_an_error_of_storage(command, capsys, number):
     command(raising(OSError(number, os.strerror(number), "/tmp/x")))
     assert cli.main(["options"]) == 7
     assert capsys.readouterr().err == f"cvrun options: [Errno {number}] {os.strerror(number)}: '/tmp/x'\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGUSR1, 143), (signal.SIGINT, 130)],
+    ids=["TERM", "USR1", "INT"],
+)
+def test_a_signal_stays_one_when_what_it_interrupts_fails_over_it(command, capsys, number, code):
+    """As in hydra/_internal/core_plugins/importlib_resources_config_source.py, whose `finally` knows no f yet."""
+
+    def read(rest):
+        try:
+            os.kill(os.getpid(), number)
+            f = open(os.devnull)  # noqa: SIM115
+        finally:
+            f.close()
+
+    command(read)
+    assert cli.main(["options"]) == code
+    assert "internal error" not in capsys.readouterr().err
+
+
+def test_an_exit_that_was_no_signal_does_not_hide_an_error(command, capsys):
+    def run(rest):
+        try:
+            sys.exit(3)
+        finally:
+            raise KeyError("after")
+
+    command(run)
+    assert cli.main(["options"]) == 1
+    assert "internal error, KeyError" in capsys.readouterr().err
