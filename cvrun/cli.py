@@ -47,6 +47,9 @@ def main(argv: list[str] | None = None) -> int:
                 code = _dispatch(sys.argv[1:] if argv is None else list(argv))
         finally:
             sys.stdout.flush()
+    except KeyboardInterrupt:
+        _say("cvrun: interrupted")
+        code = 130
     except BrokenPipeError:
         # The reader of standard output has gone; nothing more can be said there.
         drop(sys.stdout)

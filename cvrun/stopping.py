@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -33,3 +34,16 @@ def ending() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def start(thread: threading.Thread) -> None:
+    """Start a thread, while no signal comes.
+
+    An error that a handler raises inside of Python's own start would leave the thread half made. Signals are blocked in
+    the thread for good: the kernel gives them to the main thread, which handles them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

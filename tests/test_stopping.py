@@ -1,9 +1,11 @@
 import os
 import signal
+import threading
+import time
 
 import pytest
 
-from cvrun.stopping import NUMBERS, ending, exit_code
+from cvrun.stopping import NUMBERS, ending, exit_code, start
 
 
 def test_exit_codes_are_those_of_the_fault_matrix():
@@ -26,3 +28,27 @@ def test_a_signal_ends_the_block_in_good_order_and_handlers_come_back(number):
     assert caught.value.code == 143
     assert left == [True]
     assert [signal.getsignal(each) for each in NUMBERS] == before
+
+
+def test_a_signal_that_comes_while_a_thread_starts_is_handled_after_it(monkeypatch):
+    class Slow(threading.Thread):
+        def start(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+            super().start()
+            seen.append("started")
+
+    seen: list[str] = []
+    with pytest.raises(SystemExit) as caught, ending():
+        start(Slow(target=lambda: seen.append("worked")))
+    assert caught.value.code == 143
+    assert sorted(seen) == ["started", "worked"]
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(NUMBERS)
+
+
+def test_a_thread_takes_no_signals_itself():
+    blocked = []
+    thread = threading.Thread(target=lambda: blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+    start(thread)
+    thread.join()
+    assert set(NUMBERS) <= blocked[0]

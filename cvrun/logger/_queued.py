@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from types import MappingProxyType
 
 from cvrun.logger import Header, Logger, Record
+from cvrun.stopping import start
 
 WAITING = 1000
 """[records] that may wait; with more, log points are left out, and with twice as many everything is."""
@@ -46,7 +47,7 @@ class Queued:
     def open(self, header: Header) -> None:
         """Start to work: open the logger, then pass on what waits."""
         self._header = header
-        self._thread.start()
+        start(self._thread)
 
     def write(self, record: Record) -> None:
         """Pass a copy on, if there is room.
@@ -68,7 +69,7 @@ class Queued:
     def end(self) -> None:
         """Ask it to close once everything is taken."""
         if self._thread.ident is None:
-            self._thread.start()
+            start(self._thread)
         self._calls.put(None)
 
     def wait(self, until: float) -> None:

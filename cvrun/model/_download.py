@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from cvrun.errors import ConfigError
+from cvrun.stopping import start
 
 PATIENCE = 4.0
 """Time within which a server must answer the first request [s]."""
@@ -117,7 +118,7 @@ def _within(ask: Callable[[], None]) -> Exception | None:
             outcome.append(error)
 
     thread = threading.Thread(target=call, daemon=True)
-    thread.start()
+    start(thread)
     thread.join(PATIENCE + 1)
     if thread.is_alive():
         return TimeoutError(f"no answer within {PATIENCE + 1:g} s")

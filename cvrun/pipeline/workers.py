@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Generic, TypeVar
 
 from cvrun.errors import CvrunError
+from cvrun.stopping import start
 
 TRIES = 3
 """How often a chunk is begun before the work is given up."""
@@ -71,7 +72,7 @@ class _Worker(Generic[T]):
         self._crew = crew
         self.chunk, self.began, self.lost = chunk, time.monotonic(), False
         # Nobody waits for a daemon: a disk that never answers must not keep the process from ending.
-        threading.Thread(target=self._run, name="decode", daemon=True).start()
+        start(threading.Thread(target=self._run, name="decode", daemon=True))
 
     def _run(self) -> None:
         while self.chunk is not None or self._crew.give(self):

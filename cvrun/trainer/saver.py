@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cvrun import fault
 from cvrun.errors import StorageError
+from cvrun.stopping import start
 from cvrun.trainer.checkpoint import prune, write_best, write_state
 
 
@@ -92,7 +93,7 @@ class Saver:
             then()
 
         self._thread = threading.Thread(target=self._run, args=(work, step), name="checkpoint")
-        self._thread.start()
+        start(self._thread)
 
     def look(self) -> None:
         """Say what there is to say, and raise what went wrong, without waiting; costs next to nothing."""
