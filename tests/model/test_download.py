@@ -2,7 +2,7 @@ import urllib.error
 import urllib.request
 from types import SimpleNamespace
 
-import huggingface_hub
+import huggingface_hub.constants
 import pytest
 import torch
 
