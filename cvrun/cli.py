@@ -96,11 +96,14 @@ def _call(name: str, rest: list[str]) -> int:
     import importlib
 
     from cvrun.errors import CvrunError, printable
+    from cvrun.stopping import stopped_by
     from cvrun.streams import without_reader
 
     try:
         return int(importlib.import_module(f"cvrun.command.{name}").run(rest))
     except CvrunError as error:
+        if stopped := stopped_by(error):
+            return stopped
         _say(f"cvrun {name}: {error}")
         code = error.exit_code
     except KeyboardInterrupt:
@@ -110,7 +113,7 @@ def _call(name: str, rest: list[str]) -> int:
         # A process of ours whose pipe broke is another matter.
         if isinstance(error, BrokenPipeError) and without_reader(sys.stdout):
             raise
-        if stopped := _stopped(error):
+        if stopped := stopped_by(error):
             return stopped
         line = printable(" ".join(f"{error}".split()))
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -119,22 +122,6 @@ def _call(name: str, rest: list[str]) -> int:
         _say(f"cvrun {name}: internal error, {type(error).__name__}: {line}; CVRUN_TRACEBACK=1 shows where")
         code = 1
     return code
-
-
-def _stopped(error: BaseException | None) -> int:
-    """Give the exit code of the signal over which an error arose; 0 where there was none.
-
-    What a signal interrupts may fail over it: Hydra 1.3 closes a file that it has not opened yet.
-    """
-    from cvrun.stopping import STOPPED
-
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return 130
-        if isinstance(error, SystemExit) and error.code in STOPPED:
-            return int(error.code or 0)
-        error = error.__context__
-    return 0
 
 
 def _completes_overrides(rest: list[str]) -> bool:

@@ -61,6 +61,11 @@ class RunFolder:
         return self.path / "records.jsonl"
 
     @property
+    def diverged(self) -> Path:
+        """What is known of the step at which numbers were not finite any more."""
+        return self.path / "diverged.json"
+
+    @property
     def log(self) -> Path:
         """What was said while the run worked, with the time of each line."""
         return self.path / "log.txt"
@@ -103,11 +108,18 @@ class RunFolder:
                 if not _lock(handle):
                     holder = os.pread(handle, 500, 0).decode(errors="replace").strip() or "another process"
                     raise ConfigError(f"{self.path}: this run is held by {holder}", "wait for it or stop it")
+                self._tidy()
                 os.truncate(handle, 0)
                 os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now()}".encode(), 0)
             yield
         finally:
             os.close(handle)
+
+    def _tidy(self) -> None:
+        """Remove what killed processes left of files that write_atomic had not finished."""
+        for folder in (self.path, self.checkpoints, self.predictions):
+            for path in folder.glob(".*.tmp"):
+                path.unlink(missing_ok=True)
 
     def is_held(self) -> bool:
         """Whether a process holds the folder."""

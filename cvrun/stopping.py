@@ -36,6 +36,20 @@ def ending() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def stopped_by(error: BaseException | None) -> int:
+    """Give the exit code of the signal over which an error arose; 0 where there was none.
+
+    What a signal interrupts may fail over it: Hydra 1.3 closes a file that it has not opened yet.
+    """
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return exit_code(signal.SIGINT)
+        if isinstance(error, SystemExit) and error.code in STOPPED:
+            return int(error.code or 0)
+        error = error.__context__
+    return 0
+
+
 def start(thread: threading.Thread) -> None:
     """Start a thread, while no signal comes.
 

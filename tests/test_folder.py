@@ -205,3 +205,15 @@ def test_names_in_the_folder(tmp_path):
 def test_now_is_utc():
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", folder.now())
     assert abs(folder.datetime.fromisoformat(folder.now()).timestamp() - time.time()) < 5
+
+
+def test_holding_removes_what_killed_processes_left_unfinished(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.checkpoints.mkdir(parents=True)
+    left = [folder.path / ".status.json.77.tmp", folder.checkpoints / ".last.77.tmp"]
+    kept = [folder.path / "status.json", folder.checkpoints / "last", folder.path / "note.tmp"]
+    for path in (*left, *kept):
+        path.write_text("x")
+    with folder.hold():
+        assert not any(path.exists() for path in left)
+        assert all(path.exists() for path in kept)

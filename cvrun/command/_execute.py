@@ -118,6 +118,8 @@ def _work(prepared: Prepared, recorder: Loggers, seconds_before: float, changes:
             run, state = build_run(prepared, recorder, saver, stop, lambda: seconds_before + time.monotonic() - began)
             fault.point("start.decoded")
             restored = restore(run, state)
+            # What an earlier attempt found; this one is to find out anew.
+            folder.diverged.unlink(missing_ok=True)
             take_effect(run, state, prepared.plan, changes, recorder.say)
             recorder.open(header(prepared.plan, state.step, state.evaluated))
             if restored:

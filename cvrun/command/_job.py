@@ -10,7 +10,7 @@ from pathlib import Path
 from cvrun.command._output import say
 from cvrun.errors import CvrunError, DivergedError
 from cvrun.spec import Spec
-from cvrun.stopping import STOPPED
+from cvrun.stopping import STOPPED, stopped_by
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,13 @@ def attempt(work: Callable[[], Ending]) -> Ending:
     try:
         return work()
     except CvrunError as error:
+        if signalled := stopped_by(error):
+            return _interrupted(signalled)
         word = "diverged" if isinstance(error, DivergedError) else "failed"
         _say(str(error))
         return Ending(f"{word}: {error}", error.exit_code)
     except KeyboardInterrupt:
-        _say("interrupted")
-        return Ending("interrupted", 130)
+        return _interrupted(130)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
         stopped = code in STOPPED
@@ -50,9 +51,16 @@ def attempt(work: Callable[[], Ending]) -> Ending:
         _say(state)
         return Ending(state, code or 1)
     except Exception as error:
+        if signalled := stopped_by(error):
+            return _interrupted(signalled)
         line = " ".join(f"internal error, {type(error).__name__}: {error}".split())
         _say(f"{line}; CVRUN_TRACEBACK=1 shows where")
         return Ending(f"failed: {line}", 1)
+
+
+def _interrupted(code: int) -> Ending:
+    _say("interrupted")
+    return Ending("interrupted", code)
 
 
 def train(spec: Spec) -> Ending:

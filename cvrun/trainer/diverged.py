@@ -26,6 +26,6 @@ def diverged(run: Run, step: int, found: str, rows: Sequence[int] | None = None)
         rows = [] if step >= run.plan.total_steps else next(run.train_batches(step)).index.tolist()
     lr = run.schedule.lr(step)
     content: dict[str, Any] = {"step": step, "lr": lr, "found": found, "images": [run.ids[row] for row in rows]}
-    write_atomic(run.folder.path / "diverged.json", json.dumps(finite(content), indent=1).encode() + b"\n")
+    write_atomic(run.folder.diverged, json.dumps(finite(content), indent=1).encode() + b"\n")
     message = f"{found} in the update after step {step:,} (lr {lr:.4g}), expected finite numbers"
     return DivergedError(f"{message}; its {len(rows)} images are in diverged.json", HINT)

@@ -32,3 +32,15 @@ def test_every_error_is_an_ending_and_one_line(capsys, error, state, code):
     err = capsys.readouterr().err
     assert err.startswith("cvrun train: ") and len(err.splitlines()) == 1
     assert state.removeprefix("failed: ").removeprefix("diverged: ") in err
+
+
+@pytest.mark.parametrize(("first", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
+@pytest.mark.parametrize("then", [ConfigError("a file cannot be read"), RuntimeError("a file cannot be read")])
+def test_a_signal_stays_one_when_what_it_interrupts_fails_over_it(first, code, then):
+    def work():
+        try:
+            raise first
+        finally:
+            raise then
+
+    assert attempt(work) == Ending("interrupted", code)

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cvrun.stopping import NUMBERS
+
 CLASSES = ("ant", "bee", "cat", "dog")
 
 QUICK = (
@@ -129,10 +131,10 @@ class Child:
 
 
 def _work(words, cwd, faults, env, names, limit, shared):
+    # Before the command begins and after it, a signal would show what Python says to it.
+    signal.pthread_sigmask(signal.SIG_SETMASK, NUMBERS)
     os.setpgid(0, 0)
-    # The server may be one that a sweep has started, which lets none in.
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in NUMBERS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     for target, name in ((1, names[0]), (2, names[1])):
         handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -152,9 +154,18 @@ def _work(words, cwd, faults, env, names, limit, shared):
     from cvrun.cli import main
 
     fault.arm(faults)
-    code = main(words)
-    sys.stdout.flush()
-    os._exit(code)
+    code = 130
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        code = main(words)
+    except KeyboardInterrupt:
+        pass
+    except SystemExit as error:
+        code = error.code
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, NUMBERS)
+        sys.stdout.flush()
+        os._exit(code)
 
 
 def run(words, cwd: Path, faults: str = "", seconds: float = 60, **more) -> Said:

@@ -136,6 +136,7 @@ class Bench:
         for path in kept:
             commit.read(path)
         assert not list((folder / "checkpoints").glob(".tmp*")), "what a killed process left is still there"
+        assert not list(folder.rglob(".*.tmp")), "a file that was not finished is still there"
         assert (folder / "checkpoints" / commit.POINTER).read_text().strip() in {path.name for path in kept}
         final = checkpoint.read(checkpoint.commits(folder / "checkpoints", "step")[0])
         assert final["state"]["step"] == status["step"]
