@@ -13,6 +13,7 @@ import math
 import os
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,12 +82,12 @@ class RunFolder:
         return self.path / "predictions"
 
     def read_status(self) -> dict[str, Any] | None:
-        """Give the status as last written, or None where there is none that can be read."""
+        """Give the status as last written, or None where there is none that can be read and is of the right kinds."""
         try:
-            content = json.loads(self.status.read_text())
+            content = json.loads(self.status.read_text()) if self.status.is_file() else None
         except (OSError, ValueError, RecursionError):
             return None
-        return content if isinstance(content, dict) else None
+        return content if isinstance(content, dict) and all(map(_fits, content, content.values())) else None
 
     def write_status(self, status: dict[str, Any]) -> None:
         """Replace the status; numbers that are not finite become null."""
@@ -124,7 +125,7 @@ class RunFolder:
     def is_held(self) -> bool:
         """Whether a process holds the folder."""
         try:
-            handle = os.open(self.path / ".lock", os.O_RDONLY)
+            handle = os.open(self.path / ".lock", os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             return False
         try:
@@ -148,6 +149,23 @@ class RunFolder:
                 if entry.name != ".lock":
                     entry.rename(target / entry.name)
         return target
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a value of status.json is of the kind that its readers rely on."""
+    if name in ("state", "reason", "monitor", "updated", "digest"):
+        return isinstance(value, str)
+    if name in ("step", "total_steps", "best_step"):
+        return type(value) is int and 0 <= value < 2**63
+    if name in ("epochs", "seconds"):
+        return _is_number(value) and value >= 0
+    if name == "metrics":
+        return isinstance(value, dict) and all(entry is None or _is_number(entry) for entry in value.values())
+    return name != "score" or value is None or _is_number(value)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _lock(handle: int) -> bool:

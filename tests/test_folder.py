@@ -104,12 +104,22 @@ def test_finite_keeps_everything_else():
     assert finite(value) == value
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"3"])
+ODD = (b'{"seconds": "abc"}', b'{"seconds": -5}', b'{"seconds": 1e400}', b'{"step": true}', b'{"metrics": [1]}')
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"3", b"[" * 200_000, *ODD], ids=lambda c: c[:20])
 def test_status_that_cannot_be_read_is_none(tmp_path, content):
     run = RunFolder(tmp_path)
     assert run.read_status() is None
     run.status.write_bytes(content)
     assert run.read_status() is None
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    run = RunFolder(tmp_path)
+    os.mkfifo(run.status)
+    os.mkfifo(tmp_path / ".lock")
+    assert run.read_status() is None and not run.is_held()
 
 
 def test_hold_creates_the_folder_and_lets_go(tmp_path):

@@ -16,6 +16,8 @@ from cvrun.command._changes import check, take_effect, with_changes
 from cvrun.command._data_list import require_same
 from cvrun.command._data_list import write as write_list
 from cvrun.command._output import say
+from cvrun.command._run_folder import require_own_files
+from cvrun.command._saved_plan import read_plan
 from cvrun.errors import CheckpointError, ConfigError, CvrunError, DivergedError, OutOfMemoryError
 from cvrun.folder import RunFolder, write_atomic
 from cvrun.logger._together import Loggers
@@ -33,7 +35,6 @@ from cvrun.trainer.saver import Saver
 from cvrun.trainer.signals import StopRequest, listening
 from cvrun.trainer.state import State
 from cvrun.trainer.status import write_status
-from cvrun.yamlfile import load_yaml
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def execute(spec: Spec, folder: RunFolder, rerun: bool, changes: Changes = NO_CH
         CvrunError: If it cannot be run; the folder's status says why.
     """
     with ending():
+        require_own_files(folder)
         earlier = None if rerun else _read_plan(folder, spec.id)
         spec = spec if rerun else with_changes(spec, folder, changes)
         precision = earlier["training"]["precision"] if earlier and spec.trainer.precision == "auto" else None
@@ -96,6 +98,8 @@ def _hold_and_work(prepared: Prepared, rerun: bool, changes: Changes) -> Outcome
             if earlier.get("code") != plan.code:
                 lines.append(f"warning: started under cvrun {earlier.get('code')}, this is {plan.code}")
         else:
+            if (status or {}).get("step") and not rerun:
+                lines.append("warning: no checkpoint of the earlier steps is left, so they are done again")
             write_list(folder.data, prepared)
             if prepared.left_out is not None:
                 write_atomic(folder.path / "unreadable.csv", prepared.left_out.to_csv())
@@ -209,14 +213,13 @@ def _read_plan(folder: RunFolder, run_id: str) -> dict[str, Any] | None:
     # A finished run stays finished when its checkpoints are removed to save space.
     began = bool(commits(folder.checkpoints, "step")) or (folder.read_status() or {}).get("state") == "finished"
     try:
-        plan = load_yaml(folder.plan)
-        plan["training"]["precision"], plan["data"]["data_fingerprint"], plan["data"]["split_fingerprint"]
-        there = plan["run_id"]
-    except (OSError, ConfigError, KeyError, TypeError) as error:
+        plan = read_plan(folder.plan)
+    except (OSError, ConfigError) as error:
         if not began:
             return None
-        raise CheckpointError(f"{folder.plan}: damaged ({type(error).__name__})", "rerun=true starts afresh") from error
-    if there != run_id:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise CheckpointError(f"{folder.plan}: damaged ({reason})", "rerun=true starts afresh") from error
+    if (there := plan["run_id"]) != run_id:
         message = f"{folder.path}: plan.yaml is that of run {there}, but spec.yaml describes {run_id}"
         raise CheckpointError(message, "neither can be changed by hand; cvrun train with other values is another run")
-    return dict(plan) if began else None
+    return plan if began else None

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cvrun.folder import finite
 from cvrun.logger import Header
 
 
@@ -25,6 +26,11 @@ def stays(record: dict[str, Any], header: Header) -> bool:
 def _record(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None
+    if not isinstance(record, dict) or type(record.get("step")) is not int:
+        return None
+    # A record is flat: what is nested was not written by this program, and may be too deep to be written again.
+    if any(isinstance(value, dict | list) for value in record.values()):
+        return None
+    return dict(finite(record))

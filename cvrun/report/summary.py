@@ -30,7 +30,7 @@ def summary(path: Path, status: Mapping[str, Any], note: str = "") -> str:
     said = f"{path}: {status.get('state')} ({status.get('reason')})" + (f"; {note}" if note else "")
     lines = [printable(said)]
     if status.get("score") is not None:
-        best = f"best {status.get('monitor')} {float(status['score']):.4f} at step {status.get('best_step'):,}"
+        best = f"best {status.get('monitor')} {float(status['score']):.4f} at step {status.get('best_step') or 0:,}"
         lines.append(f"{best}; {epochs:.1f} epochs in {seconds:.1f} s")
     text = "\n".join(lines) + "\n"
     metrics = status.get("metrics")

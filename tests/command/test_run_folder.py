@@ -1,7 +1,10 @@
+import os
+
 import pytest
 
-from cvrun.command._run_folder import existing
+from cvrun.command._run_folder import existing, require_own_files
 from cvrun.errors import ConfigError
+from cvrun.folder import RunFolder
 
 
 def test_a_run_is_found_by_its_folder(tmp_path):
@@ -34,3 +37,33 @@ def test_a_link_inside_is_refused(tmp_path, name):
     (run / name).unlink()
     (tmp_path / "link").symlink_to(run)
     assert existing(tmp_path / "link").path == tmp_path / "link"
+
+
+@pytest.mark.parametrize("name", ["spec.yaml", "predictions/deep/odd"])
+def test_a_pipe_inside_is_refused(tmp_path, name):
+    (tmp_path / "predictions" / "deep").mkdir(parents=True)
+    (tmp_path / "spec.yaml").touch()
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ConfigError, match=f"{name}: a named pipe inside a run"):
+        existing(tmp_path)
+
+
+def test_a_run_that_is_not_there_yet_has_nothing_of_others(tmp_path):
+    require_own_files(RunFolder(tmp_path / "run"))
+    (tmp_path / "run").touch()
+    with pytest.raises(ConfigError, match="run: cannot be listed .Not a directory"):
+        require_own_files(RunFolder(tmp_path / "run"))
+
+
+def test_folders_deeper_than_recursion_goes_are_seen_to(tmp_path):
+    (tmp_path / "spec.yaml").touch()
+    deep = [tmp_path / "/".join("d" * depth) for depth in range(1, 1201)]
+    for folder in deep:
+        folder.mkdir()
+    try:
+        assert existing(tmp_path).path == tmp_path
+    finally:
+        # What clears tmp_path away recurses.
+        for folder in reversed(deep):
+            folder.rmdir()

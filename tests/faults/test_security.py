@@ -1,9 +1,11 @@
 """Issue scope 6: what comes from others is data; secrets stay where they are; SECURITY.md names tests that exist."""
 
+import json
 import os
 import pickle
 import re
 import shutil
+import socket
 import stat
 import struct
 import time
@@ -71,6 +73,153 @@ def test_a_link_in_a_run_of_somebody_else_leads_nowhere(name, whole, call, tmp_p
         assert said.code == 2 and f"{name}: a link inside a run" in said.err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["file"]
     assert (tmp_path / "mine" / "file").read_text() == "mine"
+
+
+NAMES = ("status.json", "records.jsonl", "changes.jsonl", "log.txt", "spec.yaml", "plan.yaml", "data.csv", ".lock")
+PLACES = (*NAMES, "checkpoints/odd", "predictions/odd")
+
+
+@pytest.fixture
+def at_home(whole, tmp_path):
+    """A copy of the finished run where `cvrun train` looks for it."""
+    return shutil.copytree(whole, tmp_path / "outputs" / "f" / whole.name)
+
+
+def refused(said, code: int, text: str) -> None:
+    assert said.code == code and said.err.count("\n") == 1, said.err
+    assert text in said.err and "internal error" not in said.err
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_pipe_or_a_folder_in_place_of_a_file_is_refused_unread(name, at_home, words, call, tmp_path):
+    path = at_home / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    for command in (["resume", at_home], ["eval", at_home], words):
+        refused(call(*command), 2, f"{name}: a named pipe inside a run")
+    assert call("runs", tmp_path).code == 0
+    path.unlink()
+    if name in NAMES:
+        path.mkdir()
+        for command in (["resume", at_home], words):
+            refused(call(*command), 2, f"{name}: a folder, expected a file")
+
+
+def test_a_socket_and_a_file_in_place_of_a_folder_are_refused(at_home, words, call, monkeypatch):
+    monkeypatch.chdir(at_home)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("odd")
+        for command in (["resume", at_home], words):
+            monkeypatch.chdir(at_home.parents[2])
+            refused(call(*command), 2, "odd: a socket inside a run")
+    (at_home / "odd").unlink()
+    shutil.rmtree(at_home / "predictions")
+    (at_home / "predictions").touch()
+    refused(call("resume", at_home), 2, "predictions: a file, expected a folder")
+
+
+def test_train_does_not_follow_a_link_in_the_run_that_it_finds(at_home, words, call, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (at_home / ".lock").unlink()
+    (at_home / ".lock").symlink_to(tmp_path / "mine")
+    for more in ([], ["rerun=true"]):
+        refused(call(*words, *more), 2, ".lock: a link inside a run")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+ODD_STATUS = ('"seconds": "abc"', '"seconds": [1]', '"seconds": -5', '"seconds": 1e400', '"seconds": true')
+ODD_STATUS += ('"score": "a"', '"step": {}', '"best_step": null', '"metrics": {"a": "b"}', '"epochs": []')
+ODD_STATUS += ('"state": []', f'"seconds": 1{"0" * 400}')
+
+
+@pytest.mark.parametrize("odd", ODD_STATUS)
+def test_a_status_of_the_wrong_kind_is_none(odd, at_home, call):
+    # What stands last counts.
+    text = (at_home / "status.json").read_text().rstrip().removesuffix("}")
+    before = json.loads(text + "}")
+    (at_home / "status.json").write_text(f"{text}, {odd}}}")
+    said = call("resume", at_home)
+    assert said.code == 0, said.err
+    after = kit.status(at_home)
+    assert after["seconds"] < 60
+    for name in ("state", "step", "score", "best_step", "metrics", "digest"):
+        assert after[name] == before[name]
+
+
+def test_a_record_that_is_nested_without_end_does_not_count(at_home, words, call):
+    before = kit.records(at_home)
+    text = (at_home / "records.jsonl").read_text()
+    deep = "[" * 200_000 + "\n" + '{"step": 1, "a": ' + "[" * 500 + "]" * 500 + "}\n"
+    for command in (["resume", at_home], words):
+        (at_home / "records.jsonl").write_text(deep + text)
+        (at_home / "status.json").unlink()
+        said = call(*command)
+        assert said.code == 0, said.err
+        assert kit.records(at_home) == before
+
+
+ODD_PLANS = {
+    "a list": ((), []),
+    "no numbers": (("training",), {"precision": "fp32"}),
+    "training is a list": (("training",), ["precision"]),
+    "another precision": (("training", "precision"), "evil"),
+    "precision is a list": (("training", "precision"), ["fp32"]),
+    "no steps": (("training", "steps_per_epoch"), 0),
+    "lr": (("training", "lr"), "fast"),
+    "counts": (("data", "counts"), "x"),
+    "counts of a part": (("data", "counts"), {"train": ["x"]}),
+    "classes": (("data", "classes"), 4),
+    "fingerprint": (("data", "data_fingerprint"), {}),
+    "environment": (("environment",), None),
+    "overrides": (("overrides",), 5),
+    "run_id": (("run_id",), []),
+}
+
+
+@pytest.mark.parametrize("name", ODD_PLANS)
+def test_a_plan_of_the_wrong_kind_is_damaged(name, at_home, words, call):
+    keys, value = ODD_PLANS[name]
+    plan = yaml.safe_load((at_home / "plan.yaml").read_text())
+    inner = plan
+    for key in keys[:-1]:
+        inner = inner[key]
+    if keys:
+        inner[keys[-1]] = value
+    (at_home / "plan.yaml").write_text(yaml.safe_dump(plan if keys else value))
+    for command in (["resume", at_home], ["resume", at_home, "trainer.epochs=4"], words):
+        refused(call(*command), 4, "plan.yaml: damaged (")
+
+
+ODD_CHANGES = (
+    *("{}", "[]", "5", "[" * 100_000, '{"time": "t", "step": 3, "changes": []}'),
+    '{"time": "t", "step": 3, "changes": {"seed": [0, 1]}}',
+    *(f'{{"time": "t", "step": {step}, "changes": {{}}}}' for step in ("-1", "1e400", "true", '"3"', "[]")),
+    *(
+        f'{{"time": "t", "step": 3, "changes": {{"{key}": [1, {value}]}}}}'
+        for key in ("trainer.epochs", "scheduler", "early_stopping", "optimizer.lr")
+        for value in ("[]", "{}", '{"option": []}', '{"option": "os"}', "null", '"${oc.env:HF_TOKEN}"', "1e400")
+    ),
+)
+
+
+@pytest.mark.parametrize("line", ODD_CHANGES, ids=lambda line: line[:80])
+def test_changes_of_the_wrong_kind_are_damaged(line, at_home, call, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "canary-value")
+    (at_home / "changes.jsonl").write_text(line + "\n")
+    for command in (["resume", at_home], ["resume", at_home, "trainer.epochs=4"]):
+        said = call(*command)
+        refused(said, 4, "changes.jsonl")
+        assert "canary-value" not in said.err
+
+
+@pytest.mark.parametrize(
+    "content", ["", "id,part\n", "id,part,label,group,content\na,b,c\n", "\0", '"' + "x" * 200_000]
+)
+def test_a_list_of_images_of_the_wrong_kind_is_passed_over(content, at_home, words, call):
+    plan = (at_home / "plan.yaml").read_text()
+    (at_home / "plan.yaml").write_text(re.sub("data_fingerprint: .*", "data_fingerprint: other", plan))
+    (at_home / "data.csv").write_text(content)
+    refused(call(*words), 4, "the data changed since this run was started: images then {'train': 28")
 
 
 def test_no_secret_of_the_environment_is_written_or_said(words, images, tmp_path):

@@ -12,11 +12,20 @@ def test_a_last_line_without_an_end_is_passed_over(tmp_path, torn):
     assert read_records(path) == [{"step": 1, "a": 0.5}]
 
 
-@pytest.mark.parametrize("line", ["", "[]", "7", "null", "{}", '{"step": null}', '{"step": "1"}', "\xff{"])
+NO_RECORDS = ("", "[]", "7", "null", "{}", '{"step": null}', '{"step": "1"}', '{"step": true}', "\xff{")
+NESTED = ("[" * 200_000, '{"step": 2, "a": [1]}', '{"step": 2, "a": {}}')
+
+
+@pytest.mark.parametrize("line", NO_RECORDS + NESTED, ids=lambda line: line[:20])
 def test_a_line_that_is_no_record_is_passed_over(tmp_path, line):
     path = tmp_path / "records.jsonl"
     path.write_bytes(b'{"step": 1}\n' + line.encode("latin-1") + b'\n{"step": 3}\n')
     assert read_records(path) == [{"step": 1}, {"step": 3}]
+
+
+def test_what_json_has_no_number_for_is_null(tmp_path):
+    (tmp_path / "records.jsonl").write_text('{"step": 1, "a": 1e400, "b": NaN, "c": 2.5}\n')
+    assert read_records(tmp_path / "records.jsonl") == [{"step": 1, "a": None, "b": None, "c": 2.5}]
 
 
 def test_a_file_that_is_not_there_has_no_records(tmp_path):
