@@ -18,7 +18,6 @@ _FILES = (
     "changes.jsonl",
     "status.json",
     "records.jsonl",
-    "records.csv",
     "unreadable.csv",
     "diverged.json",
     "log.txt",
