@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     Args:
         argv: The words after `cvrun`; None takes those of the process.
     """
-    from cvrun.stopping import ending
+    from cvrun.stopping import ending, ignore
     from cvrun.streams import drop, open_closed
 
     open_closed()
@@ -57,6 +57,9 @@ def main(argv: list[str] | None = None) -> int:
         drop(sys.stdout)
         _say(f"cvrun: standard output: cannot be written ({error.strerror or error})")
         code = code or 7
+    if argv is None:
+        # The process is about to end, with the code that its work has.
+        ignore()
     try:
         sys.stderr.flush()
     except (OSError, ValueError):

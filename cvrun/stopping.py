@@ -36,6 +36,12 @@ def ending() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def ignore() -> None:
+    """Let NUMBERS do nothing any more."""
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def stopped_by(error: BaseException | None) -> int:
     """Give the exit code of the signal over which an error arose; 0 where there was none.
 

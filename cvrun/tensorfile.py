@@ -134,6 +134,22 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], where: str, hint:
         raise CheckpointError(f"{where}: the weights cannot be used ({short(error)})", hint) from error
 
 
+def require_same(own: Mapping[str, Tensor], given: Any, where: str) -> None:
+    """See that given has the names, shapes and types of own.
+
+    Raises:
+        CheckpointError: If it has not.
+    """
+    if not isinstance(given, Mapping) or not all(isinstance(value, Tensor) for value in given.values()):
+        raise CheckpointError(f"{where}: holds no weights")
+    found = differences(own, given)
+    odd = [name for name in own if not found and given[name].dtype != own[name].dtype]
+    if odd:
+        found = f"{len(odd)} of another type ({listed(odd)})"
+    if found:
+        raise CheckpointError(f"{where}: the weights are not those of the model: {found}")
+
+
 def differences(own: Mapping[str, Tensor], given: Mapping[str, Tensor], optional: str = "") -> str:
     """Give in words where the names and shapes of given differ from those of own; empty when they do not.
 

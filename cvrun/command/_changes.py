@@ -134,6 +134,8 @@ def take_effect(run: Run, state: State, plan: Plan, changes: Changes, say: Say) 
             say(f"changed: {line}")
     if not entries:
         return
+    # A replay can begin no earlier than there.
+    run.saver.protect([checkpoint.name_of("step", entries[-1].step)])
     _renew(plan, run.schedule, state, entries, say)
     if changes and state.stopper.stopped and state.step < plan.training.total_steps:
         say("early stopping still holds, so nothing more is trained; early_stopping=never trains on")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cvrun.build import build_loggers, build_run, header
+from cvrun.changes import Entry
 from cvrun.changes import read as read_changes
 from cvrun.command._data_list import require_same
 from cvrun.errors import CheckpointError, ConfigError
@@ -61,8 +62,8 @@ def replay(folder: RunFolder, spec: Spec, since: int | None, say: Callable[[str]
     path, content = found
     theirs = content["state"]
     until = checkpoint.step_of(path)
-    changed = max((entry.step for entry in read_changes(folder.changes)), default=0)
-    if changed > (since or 0) or (since or 0) > until:
+    changed = max((entry.step for entry in read_changes(folder.changes) if _moves_bits(entry)), default=0)
+    if changed > (since or 0) or (since or 0) >= until:
         hint = f"--since STEP from {changed:,} on, with a state that is in {folder.checkpoints}"
         raise ConfigError(f"--since {since or 0}: the run changed at step {changed:,} and is at {until:,}", hint)
     began = time.monotonic()
@@ -109,6 +110,11 @@ def _train(
         finally:
             recorder.close()
     return state.state_dict(), said
+
+
+def _moves_bits(entry: Entry) -> bool:
+    """Whether training is another one since a change: views of the last evaluation and commits are not part of it."""
+    return not all(key.partition(".")[0] == "tta" or key == "trainer.save_every" for key in entry.changes)
 
 
 def _copy(source: Path, checkpoints: Path) -> None:

@@ -59,6 +59,9 @@ def _commits(folder: RunFolder) -> list[Row]:
     for kind in ("step", "best"):
         for path in checkpoint.commits(folder.checkpoints, kind):
             try:
+                if folder.is_held() and not path.exists():
+                    # The run goes on meanwhile, and has dropped it.
+                    continue
                 content = checkpoint.read(path)
                 what = f"digest {digest(content['state'])[:16]}" if kind == "step" else f"score {content['score']:.6g}"
                 ended = status.get("state") == "finished" and status.get("step") == checkpoint.step_of(path)
@@ -66,7 +69,8 @@ def _commits(folder: RunFolder) -> list[Row]:
                     raise CheckpointError("its digest is not the one in status.json")
                 rows.append((_name(folder, path), "ok", what))
             except (CheckpointError, KeyError, ValueError, TypeError) as error:
-                rows.append((_name(folder, path), "damaged", str(error)))
+                if not (folder.is_held() and not path.exists()):
+                    rows.append((_name(folder, path), "damaged", str(error)))
     return rows or [(_name(folder, folder.checkpoints), "missing", "no checkpoint")]
 
 
@@ -75,6 +79,9 @@ def _pointer(folder: RunFolder) -> Row:
     newest = {path.name for kind in ("step", "best") for path in checkpoint.commits(folder.checkpoints, kind)}
     try:
         named = path.read_text().strip()
+    except FileNotFoundError:
+        # Nor does a kill before the first pointer; runs of older code have none.
+        return (_name(folder, path), "ok", "not written yet")
     except (OSError, UnicodeDecodeError):
         named = ""
     # A kill between a commit and its pointer leaves the older name, which does no harm.
@@ -96,7 +103,7 @@ def _texts(folder: RunFolder) -> list[Row]:
         ordered = all(before <= after for before, after in zip(steps, steps[1:], strict=False))
         state = "ok" if ordered else "out of order"
         rows.append((_name(folder, folder.records), state, f"{len(steps):,} records to step {max(steps, default=0):,}"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         rows.append((_name(folder, folder.records), "damaged", type(error).__name__))
     entries = read_changes(folder.changes)
     if entries:

@@ -106,24 +106,32 @@ def step_of(path: Path) -> int:
     return int(path.name.rpartition("-")[2])
 
 
-def newest(folder: Path, kind: str, warn: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:
+def newest(
+    folder: Path,
+    kind: str,
+    warn: Callable[[str], None],
+    require: Callable[[Path, dict[str, Any]], None] = lambda path, content: None,
+) -> tuple[Path, dict[str, Any]] | None:
     """Give the newest intact commit of a kind with its content; None where there is no commit.
 
     Args:
         folder: The run's checkpoints.
         kind: "step" or "best".
         warn: Called with a line for every damaged commit that is passed over.
+        require: Called with path and content; raises for a commit that is intact and of no use all the same.
 
     Raises:
         CheckpointError: If there are commits but none is intact.
     """
-    reason = None
+    reason: object = None
     for path in commits(folder, kind):
         try:
-            return path, read(path)
-        except CheckpointError as error:
-            reason = error
-            warn(f"{error}; trying the one before it")
+            content = read(path)
+            require(path, content)
+            return path, content
+        except (CheckpointError, KeyError, TypeError, ValueError) as error:
+            reason = error if isinstance(error, CheckpointError) else f"{path}: holds no whole state"
+            warn(f"{reason}; trying the one before it")
     if reason is not None:
         raise CheckpointError(f"{folder}: no intact checkpoint is left ({reason})", "rerun=true starts afresh")
     return None

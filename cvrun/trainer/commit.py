@@ -8,6 +8,7 @@ The pointer is a hint for people: what is newest and whole is found by looking.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
@@ -25,6 +26,9 @@ FORMAT = 2
 
 MANIFEST = "manifest.json"
 POINTER = "last"
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+"""Of Linux: fcntl.h and linux/fs.h."""
 
 _MAX_MANIFEST = 1 << 20
 """[bytes]"""
@@ -48,7 +52,6 @@ def write(target: Path, step: int, files: Mapping[str, bytes]) -> None:
         return
     folder = target.parent
     temporary = folder / f".tmp-{target.name}-{os.getpid()}"
-    replaced = folder / f".tmp-old-{target.name}-{os.getpid()}"
     needed = sum(map(len, files.values()))
     with storage_errors(target, needed=needed):
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,12 +65,10 @@ def write(target: Path, step: int, files: Mapping[str, bytes]) -> None:
             _write(temporary / MANIFEST, manifest)
             sync_folder(temporary)
             fault.point("checkpoint.before_rename")
-            if target.exists():
-                target.rename(replaced)
-            temporary.rename(target)
+            _put(temporary, target)
             sync_folder(folder)
-            shutil.rmtree(replaced, ignore_errors=True)
             fault.point("checkpoint.after_rename")
+            shutil.rmtree(temporary, ignore_errors=True)
         except OSError:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -109,6 +110,21 @@ def _size(path: Path) -> int:
     if not stat.S_ISREG(found.st_mode):
         raise ValueError
     return found.st_size
+
+
+def _put(new: Path, target: Path) -> None:
+    """Give a folder the name of target; one that is there gets the name of new, in one operation where that can be.
+
+    A file system that cannot exchange two names (ext4, xfs, btrfs and tmpfs can) has a moment without the older one.
+    """
+    if target.exists():
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.renameat2(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(target), _RENAME_EXCHANGE) == 0:
+            return
+        aside = new.with_name(f".tmp-old-{target.name}-{os.getpid()}")
+        shutil.rmtree(aside, ignore_errors=True)
+        target.rename(aside)
+    new.rename(target)
 
 
 def _checked(path: Path, sha256: str, size: int) -> bytes:

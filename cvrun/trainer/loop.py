@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from cvrun.rng import SCHEME
 from cvrun.trainer import Run, checkpoint, predictions
 from cvrun.trainer.diverged import diverged
 from cvrun.trainer.evaluate import evaluate, until_stopped
+from cvrun.trainer.sound import require_sound
 from cvrun.trainer.state import LossMean, State
 from cvrun.trainer.status import status
 from cvrun.trainer.update import not_finite, update
@@ -94,11 +96,10 @@ def save(run: Run, state: State, improved: bool = False) -> None:
         StorageError: If the commit before could not be written.
     """
     mean_loss(run, state)
-    # On a CPU update looks at loss and gradients, which leaves what fp16 does to the running means of batch norms.
-    if state.scaler.is_enabled() or next(state.model.parameters()).device.type != "cpu":
-        weights = [value for value in state.model.state_dict().values() if value.is_floating_point()]
-        if found := not_finite(torch.zeros((), device=weights[0].device), weights):
-            raise diverged(run, max(state.step - 1, 0), found.replace("gradient", "weight"))
+    # What update looks at, loss and gradients, may be finite where the step itself overflows, or a running mean does.
+    weights = [value for value in state.model.state_dict().values() if value.is_floating_point()]
+    if found := not_finite(torch.zeros((), device=weights[0].device), weights):
+        raise diverged(run, max(state.step - 1, 0), found.replace("gradient", "weight"))
     run.recorder.sync()
     content = {"meta": dict(run.checkpoint_meta), "rng_scheme": SCHEME, "state": state.state_dict()}
     where = {"val": ("state", "model"), "val/ema": ("state", "ema", "model")}[run.plan.judged]
@@ -113,14 +114,16 @@ def restore(run: Run, state: State) -> bool:
     Raises:
         CheckpointError: If commits exist and none is intact, or the newest belongs to something else.
     """
-    found = checkpoint.newest(run.folder.checkpoints, "step", run.recorder.say)
+    found = _newest(run)
     if found is None:
         return False
-    path, content = found
+    path, content, best_is_whole = found
     check_meta(path.as_posix(), content["meta"], run.checkpoint_meta)
     if content.get("rng_scheme") != SCHEME:
         raise CheckpointError(f"{path}: random scheme {content.get('rng_scheme')}, expected {SCHEME}")
-    load_state(state, content.get("state"), path.as_posix())
+    load_state(state, content.get("state"), checkpoint.step_of(path), run.plan.total_steps, path.as_posix())
+    if not best_is_whole:
+        _forget_best(run, state, path)
     run.saver.protect((path.name, checkpoint.name_of("best", state.best.step)))
     there, here = content["meta"].get("environment", {}), run.checkpoint_meta["environment"]
     changed = [f"{name} {there.get(name)} -> {here[name]}" for name in here if there.get(name) != here[name]]
@@ -130,16 +133,47 @@ def restore(run: Run, state: State) -> bool:
     return True
 
 
-def load_state(state: State, content: Any, where: str) -> None:
+def _newest(run: Run) -> tuple[Path, dict[str, Any], bool] | None:
+    """Give the newest intact state whose best weights are intact as well, else the newest; and which of the two."""
+    folder, say = run.folder.checkpoints, run.recorder.say
+
+    def usable(path: Path, content: dict[str, Any]) -> None:
+        best = content["state"]["best"]["step"]
+        if best != 0:
+            checkpoint.read(folder / checkpoint.name_of("best", best))
+
+    try:
+        found, whole = checkpoint.newest(folder, "step", say, usable), True
+    except CheckpointError:
+        found, whole = checkpoint.newest(folder, "step", lambda line: None), False
+    return None if found is None else (*found, whole)
+
+
+def _forget_best(run: Run, state: State, path: Path) -> None:
+    """Go on without best weights, which are damaged beside every state: they are looked for anew, beginning here."""
+    lost = f"the best weights (step {state.best.step:,}, {run.plan.monitor} {state.best.score:.6g}) are damaged"
+    run.recorder.say(f"warning: {lost}, and {path.name} goes on without: the best is looked for anew, beginning here")
+    state.best.load_state_dict({"score": None, "step": 0})
+    state.evaluated = 0 if run.plan.is_eval(state.step) else state.evaluated
+
+
+def load_state(state: State, content: Any, step: int, total_steps: int, where: str) -> None:
     """Bring state to what a checkpoint holds.
 
+    Args:
+        state: That of the run.
+        content: What the checkpoint holds as its state.
+        step: The step in the checkpoint's name.
+        total_steps: Of the run.
+        where: The checkpoint, for messages.
+
     Raises:
-        CheckpointError: If something is missing, or has other names, shapes or types; state is then of no use.
+        CheckpointError: If something is missing, or has other names, shapes, types or values than it can have.
     """
+    require_sound(content, state, step, total_steps, where)
     try:
-        checkpoint.load_weights(state.model, content["model"], where)
         state.load_state_dict(content)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+    except Exception as error:  # the parts of others, such as timm's optimizers, raise whatever comes up
         raise CheckpointError(f"{where}: is not the state of this run ({type(error).__name__}: {error})") from error
 
 

@@ -46,8 +46,8 @@ class Saver:
         self._kept: tuple[str, ...] = ()
 
     def protect(self, names: Collection[str]) -> None:
-        """Keep the commits of these names whatever comes later: what this process went on from."""
-        self._kept = tuple(names)
+        """Keep the commits of these names as well, whatever comes later: what this process went on from."""
+        self._kept = (*self._kept, *names)
 
     def save(
         self,

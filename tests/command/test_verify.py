@@ -108,3 +108,28 @@ def test_a_changed_run_is_replayed_from_the_change_on(call, finished):
 def test_wrong_words_are_refused(call, finished, tmp_path):
     assert "expected --replay beside" in call("verify", finished, "--since", 8).err
     assert call("verify", tmp_path / "nowhere").code == 2
+
+
+def test_a_replay_of_nothing_is_refused(call, finished):
+    said = call("verify", finished, "--replay", "--since", 12)
+    assert said.code == 2
+    assert "is at 12" in said.err
+
+
+def test_another_last_evaluation_is_no_other_training(call, finished):
+    assert call("resume", finished, "tta=hflip").code == 0
+    assert "replayed steps 0 to 12" in call("verify", finished, "--replay").out
+
+
+def test_a_commit_that_a_running_run_drops_meanwhile_is_no_damage(call, finished, monkeypatch):
+    from cvrun.folder import RunFolder
+    from cvrun.trainer import checkpoint
+
+    gone = finished / "checkpoints" / "step-00000004"
+    real = checkpoint.commits
+    monkeypatch.setattr(
+        checkpoint, "commits", lambda folder, kind: [*real(folder, kind), *([gone] if kind == "step" else [])]
+    )
+    assert call("verify", finished).code == 4
+    with RunFolder(finished).hold():
+        assert call("verify", finished).code == 0

@@ -59,3 +59,32 @@ def test_a_kill_between_best_weights_and_the_state_that_names_them(words, whole,
     assert kit.run(words, tmp_path).code == 0
     assert kit.status(folder)["digest"] == kit.status(whole)["digest"]
     assert kit.records(folder) == kit.records(whole)
+
+
+def test_a_kill_while_a_commit_is_replaced_leaves_one_of_the_two(words, whole, tmp_path):
+    """Stopped in the first evaluation, step 3 is committed; gone on with, it is committed again, evaluated."""
+    assert kit.run(words, tmp_path, "evaluate.batch=SIGTERM").code == 143
+    folder = kit.run_folder(tmp_path)
+    (only,) = checkpoint.commits(folder / "checkpoints", "step")
+    assert checkpoint.read(only)["state"]["evaluated"] == 0
+    # The second commit of this process, after the best weights.
+    assert kit.run(words, tmp_path, "checkpoint.after_rename@2=kill").code == 137
+    (only,) = checkpoint.commits(folder / "checkpoints", "step")
+    assert checkpoint.read(only)["state"]["evaluated"] == 3
+    assert len(list((folder / "checkpoints").glob(".tmp-*"))) == 1
+    assert kit.run(words, tmp_path).code == 0
+    assert kit.status(folder)["digest"] == kit.status(whole)["digest"]
+    assert kit.records(folder) == kit.records(whole)
+
+
+def test_two_folders_change_their_names_in_one_operation(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    for name in ("new", "old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "content").write_text(name)
+    # No moment without the old one: nothing is renamed away.
+    monkeypatch.setattr(Path, "rename", lambda *arguments: pytest.fail("a rename of its own"))
+    commit._put(tmp_path / "new", tmp_path / "old")
+    assert (tmp_path / "old" / "content").read_text() == "new"
+    assert (tmp_path / "new" / "content").read_text() == "old"

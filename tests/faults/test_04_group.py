@@ -1,6 +1,7 @@
 """Row 4: a signal to the whole process group, workers included, is a stop and no error."""
 
 import signal
+import time
 
 import kit
 import pytest
@@ -13,6 +14,7 @@ def test_the_group_stops_and_the_run_ends_the_same(words, whole, tmp_path, numbe
     child = kit.Child((*words, "workers=2"), tmp_path, f"{when}=hang:1")
     folder = tmp_path / "outputs/f"
     child.wait_for(lambda: list(folder.glob("*/spec.yaml")) if when == "decode.chunk" else reached(folder, when))
+    time.sleep(0.2)
     child.send(number, group=True)
     said = child.wait(20)
     assert said.code == (130 if number == signal.SIGINT else 143), said.err

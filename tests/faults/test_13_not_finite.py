@@ -202,3 +202,12 @@ def test_overflow_however_small_the_scale_is_divergence(words, call, tmp_path, p
     assert strict((folder / "diverged.json").read_text())["images"] == images_of(folder, 16)
     weights = checkpoint.read(checkpoint.commits(folder / "checkpoints", "step")[0])["state"]["model"]
     assert all_finite(weights)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_weights_that_overflow_in_the_update_are_not_committed(call, tmp_path, optimizer):
+    """Loss and gradients of the step are finite; the step is not."""
+    words = ("model.width=4", "trainer.epochs=3", "trainer.batch_size=300", "workers=0", "trainer.save_every=1st")
+    said = call("train", *words, f"optimizer={optimizer}", "optimizer.lr=1e39", "name=f")
+    assert said.code == 5, said.err
+    assert not list(tmp_path.glob("outputs/f/*/checkpoints/step-*"))

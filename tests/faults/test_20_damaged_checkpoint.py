@@ -128,10 +128,48 @@ def test_damaged_best_weights_are_no_other_s(whole, call, tmp_path):
 
 
 def test_a_link_is_refused_whatever_it_leads_to(run, words, whole, call, tmp_path):
-    """`resume` lets no run with links in; `train`, which made the folder, passes the commit over."""
+    """Nobody who made the folder with cvrun put one there."""
     link(run / "checkpoints" / "step-00000006")
     said = call("resume", run)
     assert said.code == 2 and "state.pt: a link inside a run" in said.err
     said = kit.run(words, tmp_path)
-    assert said.code == 0 and "step-00000006: not a whole checkpoint" in said.err
-    assert kit.status(run)["digest"] == kit.status(whole)["digest"]
+    assert said.code == 2 and "state.pt: a link inside a run" in said.err
+
+
+def made(path: Path) -> Path:
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-9] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def test_with_the_best_weights_damaged_a_state_with_whole_ones_is_taken(words, whole, tmp_path):
+    """Each evaluation is better than the one before, so each state names best weights of its own."""
+    better = (*words, "monitor.metric=val/loss")
+    assert kit.run(better, made(tmp_path / "a"), "finish.begin=kill").code == 137
+    run = kit.run_folder(tmp_path / "a")
+    assert kit.status(run)["best_step"] == 9
+    flip(run / "checkpoints" / "best-00000009" / "model.safetensors")
+    said = kit.run(better, made(tmp_path / "a"))
+    assert said.code == 0, said.err
+    assert "best-00000009/model.safetensors: damaged" in said.err
+    assert "going on from step 6" in said.err
+    assert kit.run(better, made(tmp_path / "b")).code == 0
+    assert kit.status(run)["digest"] == kit.status(kit.run_folder(tmp_path / "b"))["digest"]
+
+
+def test_with_the_best_weights_of_every_state_damaged_the_best_is_looked_for_anew(words, whole, tmp_path):
+    """The accuracy of `words` is best at its first evaluation, which every state names."""
+    assert kit.run(words, tmp_path, "finish.begin=kill").code == 137
+    run = kit.run_folder(tmp_path)
+    assert kit.status(run)["best_step"] == 3
+    flip(run / "checkpoints" / "best-00000003" / "model.safetensors")
+    said = kit.run(words, tmp_path)
+    assert said.code == 0, said.err
+    assert "warning: the best weights (step 3, val/accuracy 0.25) are damaged" in said.err
+    assert "going on from step 9" in said.err
+    assert (kit.status(run)["state"], kit.status(run)["best_step"]) == ("finished", 9)

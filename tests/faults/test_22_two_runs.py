@@ -36,6 +36,8 @@ def test_what_a_killed_run_held_is_taken_over(words, whole, tmp_path):
     first.wait_for(lambda: list(tmp_path.glob("outputs/f/*/checkpoints/step-00000006")))
     first.wait_for(lambda: kit.status(kit.run_folder(tmp_path))["step"] == 6)
     folder = kit.run_folder(tmp_path)
+    # It stands still from here on.
+    first.wait_for(lambda: kit.records(folder)[-1]["step"] == 7)
     files = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
     for command in (words, ["resume", folder]):
         said = kit.run(command, tmp_path)
