@@ -32,7 +32,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from cvrun import changes, options
+from cvrun import added, changes, options
 from cvrun.errors import CheckpointError, ConfigError
 from cvrun.folder import RunFolder
 from cvrun.keys import composing_failed, for_reading, missing_choice, unknown_flag
@@ -184,19 +184,19 @@ def load(path: Path, overrides: Sequence[str]) -> Spec:
 
 
 def saved(path: Path) -> Spec:
-    """Give the Spec that a run started with.
+    """Give the Spec that a run started with; keys that came after it do what was done before them.
 
     Raises:
         ConfigError: If the file is missing or not a Spec.
     """
     try:
         check_saved(path)
-        config = OmegaConf.load(path)
+        keys = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except (OSError, yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a saved configuration ({_first_line(error)})") from error
-    if not isinstance(config, DictConfig):
+    if not isinstance(keys, dict):
         raise ConfigError(f"{path}: expected a mapping of keys")
-    return to_spec(config, ())
+    return to_spec(OmegaConf.create(added.completed(keys)), ())
 
 
 def in_force(spec: Spec, folder: RunFolder) -> Spec:

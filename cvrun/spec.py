@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cvrun import options
+from cvrun import added, options
 from cvrun.duration import Duration, parse
 from cvrun.errors import ConfigError, did_you_mean, one_of, require
 from cvrun.typed import to_dataclass
@@ -152,12 +152,17 @@ class Spec:
 
 
 def run_id(settings: Settings, trainer: TrainerConfig, monitor: MonitorConfig, parts: Mapping[str, Choice]) -> str:
-    """Give a run's id: 8 hex digits of a sha256 over every value that can change a result."""
-    values: dict[str, Any] = {"seed": settings.seed, "skip_unreadable": settings.skip_unreadable}
-    values["trainer"] = dataclasses.asdict(trainer)
-    values["monitor"] = dataclasses.asdict(monitor)
+    """Give a run's id: 8 hex digits of a sha256 over every value that can change a result.
+
+    A key that came later counts only where it changes something, so that the ids of earlier runs stay.
+    """
+    top = {"seed": settings.seed, "skip_unreadable": settings.skip_unreadable}
+    values: dict[str, Any] = added.before("", top)
+    values["trainer"] = added.before("trainer", dataclasses.asdict(trainer))
+    values["monitor"] = added.before("monitor", dataclasses.asdict(monitor))
     for group, choice in parts.items():
-        values[group] = {"option": choice.option, **dataclasses.asdict(choice.config)}
+        keys = added.before(f"{group}/{choice.option}", dataclasses.asdict(choice.config))
+        values[group] = {"option": choice.option, **keys}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -28,6 +28,7 @@ PARTS = {
     "pipeline",
 }
 ASSEMBLY = {
+    "added",
     "options",
     "typed",
     "spec",
