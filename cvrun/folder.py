@@ -158,7 +158,7 @@ def _fits(name: str, value: Any) -> bool:
     if name in ("step", "total_steps", "best_step"):
         return type(value) is int and 0 <= value < 2**63
     if name in ("epochs", "seconds"):
-        return _is_number(value) and value >= 0
+        return value is None or (_is_number(value) and value >= 0)
     if name == "metrics":
         return isinstance(value, dict) and all(entry is None or _is_number(entry) for entry in value.values())
     return name != "score" or value is None or _is_number(value)

@@ -57,13 +57,23 @@ def stopped_by(error: BaseException | None) -> int:
 
 
 def start(thread: threading.Thread) -> None:
-    """Start a thread, while no signal comes.
+    """Start a thread; a signal that comes meanwhile is handled when it has started.
 
-    An error that a handler raises inside of Python's own start would leave the thread half made. Signals are blocked in
-    the thread for good: the kernel gives them to the main thread, which handles them.
+    An error that a handler raises inside of Python's own start would leave the thread half made.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)
+    if threading.current_thread() is not threading.main_thread():
+        # Signals are handled in the main thread alone.
+        thread.start()
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    ours = [number for number, handler in before.items() if handler is not None]
+    for number in ours:
+        signal.signal(number, lambda number, frame: came.append(number))
     try:
         thread.start()
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number in ours:
+            signal.signal(number, before[number])
+    for late in came:
+        signal.raise_signal(late)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from cvrun import environment
 from cvrun.cli import main
+from cvrun.stopping import NUMBERS
 
 # A shell that starts the tests in the background lets them, and what they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -48,6 +49,15 @@ def blood_cells(tmp_path_factory) -> Path:
 def own_cache(tmp_path, monkeypatch):
     """No test reads or writes the user's cache."""
     monkeypatch.setenv("CVRUN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def own_signals():
+    """A command that ends as a process would ignores signals from then on; the next test does not."""
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -194,7 +194,7 @@ def test_a_signal_stays_one_when_what_it_interrupts_fails_over_it(command, capsy
 
     def read(rest):
         try:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
             f = open(os.devnull)  # noqa: SIM115
         finally:
             f.close()
