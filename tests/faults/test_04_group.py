@@ -7,8 +7,15 @@ import kit
 import pytest
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
-@pytest.mark.parametrize("when", ["step.begin@4", "evaluate.batch@3", "decode.chunk"])
+@pytest.mark.parametrize(
+    ("number", "when"),
+    [
+        (signal.SIGTERM, "step.begin@4"),
+        (signal.SIGINT, "evaluate.batch@3"),
+        (signal.SIGUSR1, "decode.chunk"),
+        (signal.SIGTERM, "decode.chunk"),
+    ],
+)
 def test_the_group_stops_and_the_run_ends_the_same(words, whole, tmp_path, number, when):
     # Workers are threads of the process: they are in its group, and decode while the first points are far.
     child = kit.Child((*words, "workers=2"), tmp_path, f"{when}=hang:1")
