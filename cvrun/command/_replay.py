@@ -23,7 +23,7 @@ from cvrun.spec import Spec
 from cvrun.trainer import checkpoint
 from cvrun.trainer.digest import digest
 from cvrun.trainer.evaluate import Interrupted
-from cvrun.trainer.loop import restore, train
+from cvrun.trainer.loop import moves, restore, train
 from cvrun.trainer.saver import Saver
 from cvrun.trainer.state import State
 from cvrun.yamlfile import load_yaml
@@ -73,13 +73,14 @@ def replay(folder: RunFolder, spec: Spec, since: int | None, say: Callable[[str]
             _copy(folder.checkpoints / checkpoint.name_of("step", since), other.checkpoints)
         mine, said = _train(other, folder, spec, _StopAt(until, theirs["evaluated"]), say)
         rows = _records(other, since or 0), [row for row in _records(folder, since or 0) if row["step"] <= until]
-    same = digest(mine) == digest(theirs)
+    found_digest = digest(mine)
+    same = found_digest == digest(theirs)
     seconds = time.monotonic() - began
     what = f"steps {since or 0:,} to {until:,} in {seconds:.1f} s"
     if not same or rows[0] != rows[1]:
         part = "the records" if same else _first_difference(mine, theirs)
         raise CheckpointError(f"{folder.path}: replayed {what}, and the bits are others, first in {part}", said)
-    return f"replayed {what}: the same bits, {len(rows[0]):,} records and digest {digest(mine)[:16]}\n"
+    return f"replayed {what}: the same bits, {len(rows[0]):,} records and digest {found_digest[:16]}\n"
 
 
 def _train(
@@ -91,9 +92,8 @@ def _train(
     require_same(prepared, plan)
     prepared = dataclasses.replace(prepared, plan=dataclasses.replace(prepared.plan, folder=other))
     other.path.mkdir(parents=True, exist_ok=True)
-    there, here = plan["environment"], prepared.plan.environment
-    changed = [f"{key} {there.get(key)} -> {here[key]}" for key in here if there.get(key) != here[key]]
-    said = f"it ran with {'; '.join(changed)}" if changed else ""
+    moved = moves(plan["environment"], prepared.plan.environment)
+    said = f"it ran with {moved}" if moved else ""
     if said:
         say(f"{said}: the same bits are not to be expected")
     recorder = build_loggers(prepared.plan)

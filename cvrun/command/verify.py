@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -59,19 +61,24 @@ def _commits(folder: RunFolder) -> list[Row]:
     for kind in ("step", "best"):
         for path in checkpoint.commits(folder.checkpoints, kind):
             try:
-                if folder.is_held() and not path.exists():
-                    # The run goes on meanwhile, and has dropped it.
-                    continue
-                content = checkpoint.read(path)
-                what = f"digest {digest(content['state'])[:16]}" if kind == "step" else f"score {content['score']:.6g}"
-                ended = status.get("state") == "finished" and status.get("step") == checkpoint.step_of(path)
-                if kind == "step" and ended and status.get("digest") not in (None, digest(content["state"])):
-                    raise CheckpointError("its digest is not the one in status.json")
-                rows.append((_name(folder, path), "ok", what))
+                rows.append((_name(folder, path), "ok", _what(path, kind, status)))
             except (CheckpointError, KeyError, ValueError, TypeError) as error:
-                if not (folder.is_held() and not path.exists()):
+                # A run that goes on meanwhile drops old ones.
+                if path.exists() or not folder.is_held():
                     rows.append((_name(folder, path), "damaged", str(error)))
     return rows or [(_name(folder, folder.checkpoints), "missing", "no checkpoint")]
+
+
+def _what(path: Path, kind: str, status: Mapping[str, Any]) -> str:
+    """Give what there is to say of a commit that is as it was written."""
+    content = checkpoint.read(path)
+    if kind == "best":
+        return f"score {content['score']:.6g}"
+    found = digest(content["state"])
+    ended = status.get("state") == "finished" and status.get("step") == checkpoint.step_of(path)
+    if ended and status.get("digest") not in (None, found):
+        raise CheckpointError("its digest is not the one in status.json")
+    return f"digest {found[:16]}"
 
 
 def _pointer(folder: RunFolder) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -125,12 +126,16 @@ def restore(run: Run, state: State) -> bool:
     if not best_is_whole:
         _forget_best(run, state, path)
     run.saver.protect((path.name, checkpoint.name_of("best", state.best.step)))
-    there, here = content["meta"].get("environment", {}), run.checkpoint_meta["environment"]
-    changed = [f"{name} {there.get(name)} -> {here[name]}" for name in here if there.get(name) != here[name]]
-    if changed:
+    moved = moves(content["meta"].get("environment", {}), run.checkpoint_meta["environment"])
+    if moved:
         said = "same data, order and augmentation, but not the same bits"
-        run.recorder.say(f"resumed on another machine or software ({'; '.join(changed)}): {said}")
+        run.recorder.say(f"resumed on another machine or software ({moved}): {said}")
     return True
+
+
+def moves(there: Mapping[str, str], here: Mapping[str, str]) -> str:
+    """Give in words where the environment in which a run was computed differs from that of now; nothing where not."""
+    return "; ".join(f"{name} {there.get(name)} -> {here[name]}" for name in here if there.get(name) != here[name])
 
 
 def _newest(run: Run) -> tuple[Path, dict[str, Any], bool] | None:

@@ -1,3 +1,4 @@
+import shutil
 import sys
 from pathlib import Path
 
@@ -27,6 +28,20 @@ def whole(words, tmp_path_factory) -> Path:
     said = kit.run(words, cwd)
     assert said.code == 0, said.err
     return kit.run_folder(cwd)
+
+
+@pytest.fixture(scope="session")
+def killed(words, tmp_path_factory) -> Path:
+    """A run that was killed when its second commit was there: it has those of steps 3 and 6."""
+    cwd = tmp_path_factory.mktemp("killed")
+    assert kit.run(words, cwd, "checkpoint.before_prune@2=kill").code == 137
+    return kit.run_folder(cwd)
+
+
+@pytest.fixture
+def run(killed, tmp_path) -> Path:
+    """A copy of it in tmp_path, where `words` finds it."""
+    return shutil.copytree(killed, tmp_path / "outputs" / "f" / killed.name)
 
 
 @pytest.fixture(autouse=True)

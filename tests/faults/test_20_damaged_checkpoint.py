@@ -12,19 +12,6 @@ import pytest
 from cvrun.trainer import checkpoint
 
 
-@pytest.fixture(scope="module")
-def killed(words, tmp_path_factory) -> Path:
-    """A run that was killed when its second commit was there: it has those of steps 3 and 6."""
-    cwd = tmp_path_factory.mktemp("killed")
-    assert kit.run(words, cwd, "checkpoint.before_prune@2=kill").code == 137
-    return kit.run_folder(cwd)
-
-
-@pytest.fixture
-def run(killed, tmp_path) -> Path:
-    return shutil.copytree(killed, tmp_path / "outputs" / "f" / killed.name)
-
-
 def truncated(path: Path) -> None:
     os.truncate(path / "state.pt", (path / "state.pt").stat().st_size // 2)
 

@@ -1,6 +1,5 @@
 """Row 24: resumed on another device: tensors come to the CPU first; it is said that data are the same, not the bits."""
 
-import shutil
 from pathlib import Path
 
 import kit
@@ -11,19 +10,6 @@ from foreign import change
 from cvrun.trainer import checkpoint
 
 SAID = "same data, order and augmentation, but not the same bits"
-
-
-@pytest.fixture(scope="module")
-def killed(words, tmp_path_factory) -> Path:
-    """A run that was killed when its commits of steps 3 and 6 were there."""
-    cwd = tmp_path_factory.mktemp("killed")
-    assert kit.run(words, cwd, "checkpoint.before_prune@2=kill").code == 137
-    return kit.run_folder(cwd)
-
-
-@pytest.fixture
-def run(killed, tmp_path) -> Path:
-    return shutil.copytree(killed, tmp_path / "outputs" / "f" / killed.name)
 
 
 def elsewhere(run: Path, **environment: str) -> None:
