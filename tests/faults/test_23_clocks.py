@@ -28,8 +28,8 @@ class Backwards(datetime):
 
 @pytest.fixture
 def interrupted(words, tmp_path, monkeypatch):
-    """The folder of a run that was killed before its second commit, at step 6; from there on the clock goes back."""
-    assert kit.run(words, tmp_path, faults="record.written@6=kill").code == 137
+    """A run that was killed as its second commit began: that of step 3 is there. From there on the clock goes back."""
+    assert kit.run(words, tmp_path, faults="checkpoint.copied@2=kill").code == 137
     monkeypatch.setattr(cvrun.folder, "datetime", Backwards)
     return kit.run_folder(tmp_path)
 
