@@ -10,7 +10,18 @@ from collections.abc import Mapping
 from typing import Any
 
 ADDED: Mapping[str, Mapping[str, Any]] = {
-    "": {"skip_unreadable": 0.0, "worker_timeout": 300.0, "deterministic": False, "disk_full": "stop"},
+    "": {
+        "skip_unreadable": 0.0,
+        "worker_timeout": 300.0,
+        "deterministic": False,
+        "disk_full": "stop",
+        "devices": 1,
+        "compile": False,
+        "keep_memory": True,
+        "cache": "auto",
+        "cache_budget": 32.0,
+    },
+    "trainer": {"sync_batch_norm": False},
     "data/csv": {"hash_column": None},
     "model/convnet": {"weights": None, "head": "keep"},
     "model/timm": {"head": "keep"},

@@ -82,7 +82,7 @@ def build_run(
     loader = TrainLoader(
         store=train_store,
         sampler=sampler,
-        augment=_option(spec, "augment"),
+        augment=_option(spec, "augment", len(plan.data.classes)),
         normalize=normalize,
         seed=spec.settings.seed,
         batch_size=plan.training.batch_size,

@@ -20,13 +20,28 @@ PRECISIONS = ("fp32", "bf16", "fp16", "auto")
 MODES = ("auto", "max", "min")
 DELTA_MODES = ("abs", "rel")
 
-MACHINE_KEYS = ("output_root", "rerun", "device", "threads", "workers", "worker_timeout", "deterministic", "disk_full")
+MACHINE_KEYS = (
+    "output_root",
+    "rerun",
+    "device",
+    "devices",
+    "compile",
+    "threads",
+    "keep_memory",
+    "cache",
+    "cache_budget",
+    "workers",
+    "worker_timeout",
+    "deterministic",
+    "disk_full",
+)
 """Keys that say where and how a run is executed, not what it computes; they are not part of the run's id."""
 
 TOP = ("name", "seed", "skip_unreadable", *MACHINE_KEYS)
 """The keys without a group."""
 
 ON_FULL_DISK = ("stop", "go_on")
+CACHES = ("auto", "ram", "disk", "off")
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,12 @@ class Settings:
     output_root: str
     rerun: bool
     device: str
+    devices: int
+    compile: bool
     threads: int
+    keep_memory: bool
+    cache: str
+    cache_budget: float
     workers: int
     worker_timeout: float
     deterministic: bool
@@ -52,6 +72,9 @@ class Settings:
         require(0 <= self.seed < 2**63, "seed", self.seed, "0 <= seed < 2**63")
         known = re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device)
         require(known is not None, "device", self.device, "auto, cpu, cuda or cuda:N")
+        require(1 <= self.devices <= 1024, "devices", self.devices, "1 <= devices <= 1024")
+        one_of("cache", self.cache, CACHES)
+        require(self.cache_budget > 0, "cache_budget", self.cache_budget, "cache_budget > 0 [GiB]")
         require(self.threads >= 0, "threads", self.threads, "threads >= 0")
         require(0 <= self.workers <= 256, "workers", self.workers, "0 <= workers <= 256")
         require(self.worker_timeout > 0, "worker_timeout", self.worker_timeout, "worker_timeout > 0 [seconds]")
@@ -71,6 +94,7 @@ class TrainerConfig:
     precision: str
     max_grad_norm: float
     ema_decay: float
+    sync_batch_norm: bool
     eval_every: Duration
     save_every: Duration
     log_every: Duration

@@ -50,7 +50,7 @@ class Config:
         require(0 <= self.hue <= 0.5, "hue", self.hue, "0 <= hue <= 0.5 [fraction of the circle]")
 
 
-def build(config: Config) -> Augment:
+def build(config: Config, num_classes: int) -> Augment:
     """Give the augmentation: geometry first, then brightness, contrast, saturation and hue, in this order.
 
     Geometry moves masks along, and what it brings in from outside is class 0 there with padding_mode "zeros". With no
@@ -70,7 +70,7 @@ def build(config: Config) -> Augment:
             image = step(image, keys)
         return replace(batch, image=image)
 
-    return augment
+    return Augment(augment)
 
 
 def _move(batch: Batch, keys: Tensor, config: Config) -> Batch:

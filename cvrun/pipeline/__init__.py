@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
@@ -32,3 +33,32 @@ class Batch:
         """Give the batch cut into num parts whose sizes differ by at most one, in order; num <= len(self)."""
         fields = (self.image.tensor_split(num), self.target.tensor_split(num), self.index.tensor_split(num))
         return [Batch(*part) for part in zip(*fields, strict=True)]
+
+
+class Images(Protocol):
+    """The images of a part of a split, whether they lie in memory, on disk or in their files.
+
+    Attributes:
+        targets: Class indices, int64 (N,).
+        index: Position of each image in the manifest, int64 (N,).
+        slow: Whether `take` works long enough for a batch to be taken ahead, in threads.
+    """
+
+    targets: Tensor
+    index: Tensor
+    slow: bool
+
+    def __len__(self) -> int:
+        """Give the number of images."""
+
+    def take(self, rows: Tensor, keys: Tensor) -> Tensor:
+        """Give the images at rows in the form of the data, in memory of their own; from any thread.
+
+        Args:
+            rows: int64 (B,), on the CPU.
+            keys: int64 (B,), on the CPU; what is drawn for an image, such as the region that is cut out, is a function
+                of its key.
+
+        Returns:
+            uint8 (B, H, W, C).
+        """

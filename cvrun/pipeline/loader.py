@@ -59,7 +59,7 @@ class TrainLoader:
                 rows = slice(position * self.batch_size, (position + 1) * self.batch_size)
                 batch = gather(self.store, order[rows], self.device)
                 keys = sample_keys(base, batch.index, repeats[rows].to(self.device))
-                batch = self.augment(batch, keys)
+                batch = self.augment.change(batch, keys)
                 yield Batch(self.normalize(batch.image), batch.target, batch.index)
             step = (epoch + 1) * steps_per_epoch
 

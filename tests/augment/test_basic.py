@@ -35,7 +35,7 @@ def batch_of(num: int, channels: int = 3, size: int = 16) -> Batch:
 
 
 def augment(config: basic.Config, batch: Batch, keys: torch.Tensor) -> Batch:
-    return basic.build(config)(batch, keys)
+    return basic.build(config, 10).change(batch, keys)
 
 
 def test_everything_off_gives_the_images_back():

@@ -19,7 +19,7 @@ KEYS = sample_keys(key(3, "augment", 0), INDEX, torch.zeros_like(INDEX))
 def build(path: Path):
     values = yaml.safe_load(path.read_text())
     module = load("augment", values.pop("option"))
-    return module.build(to_dataclass(module.Config, values, "augment"))
+    return module.build(to_dataclass(module.Config, values, "augment"), 10).change
 
 
 def batch(channels: int) -> Batch:

@@ -35,7 +35,7 @@ def loader(data: Store, overrides=AUGMENT, sampler="natural", seed=0, batch_size
     return TrainLoader(
         store=data,
         sampler=options.build("sampler", sampler, spec.parts["sampler"].config, labels, 3, seed),
-        augment=options.build("augment", spec.parts["augment"].option, spec.parts["augment"].config),
+        augment=options.build("augment", spec.parts["augment"].option, spec.parts["augment"].config, 10),
         normalize=lambda image: image.float() / 255,
         seed=seed,
         batch_size=batch_size,
