@@ -12,6 +12,7 @@ import torch
 
 from cvrun.errors import require
 from cvrun.optimizer import ParamGroup, check, check_eps, fusable
+from cvrun.optimizer._eager import eager
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,11 @@ class Config:
 
 def build(config: Config, groups: list[ParamGroup], lr: float) -> torch.optim.Optimizer:
     """Give the optimizer of groups at the scaled rate lr."""
-    return torch.optim.Adagrad(
+    optimizer: torch.optim.Optimizer = eager(torch.optim.Adagrad)(
         groups,
         lr=lr,
         eps=config.eps,
         initial_accumulator_value=config.initial_accumulator,
         fused=fusable(groups),
     )
+    return optimizer

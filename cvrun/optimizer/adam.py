@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from cvrun.optimizer import ParamGroup, check, check_betas, check_eps, fusable
+from cvrun.optimizer._eager import eager
 
 
 @dataclass(frozen=True)
@@ -42,4 +43,7 @@ class Config:
 def build(config: Config, groups: list[ParamGroup], lr: float) -> torch.optim.Optimizer:
     """Give the optimizer of groups at the scaled rate lr."""
     first, second = config.betas
-    return torch.optim.Adam(groups, lr=lr, betas=(first, second), eps=config.eps, fused=fusable(groups))
+    optimizer: torch.optim.Optimizer = eager(torch.optim.Adam)(
+        groups, lr=lr, betas=(first, second), eps=config.eps, fused=fusable(groups)
+    )
+    return optimizer

@@ -12,6 +12,7 @@ import torch
 
 from cvrun.errors import require
 from cvrun.optimizer import ParamGroup, check, check_eps, check_momentum
+from cvrun.optimizer._eager import eager
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Config:
 
 def build(config: Config, groups: list[ParamGroup], lr: float) -> torch.optim.Optimizer:
     """Give the optimizer of groups at the scaled rate lr."""
-    return torch.optim.RMSprop(
+    optimizer: torch.optim.Optimizer = eager(torch.optim.RMSprop)(
         groups, lr=lr, alpha=config.alpha, eps=config.eps, momentum=config.momentum, centered=config.centered
     )
+    return optimizer

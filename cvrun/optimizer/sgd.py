@@ -12,6 +12,7 @@ import torch
 
 from cvrun.errors import require
 from cvrun.optimizer import ParamGroup, check, check_momentum, fusable
+from cvrun.optimizer._eager import eager
 
 
 @dataclass(frozen=True)
@@ -43,4 +44,7 @@ class Config:
 
 def build(config: Config, groups: list[ParamGroup], lr: float) -> torch.optim.Optimizer:
     """Give the optimizer of groups at the scaled rate lr."""
-    return torch.optim.SGD(groups, lr=lr, momentum=config.momentum, nesterov=config.nesterov, fused=fusable(groups))
+    optimizer: torch.optim.Optimizer = eager(torch.optim.SGD)(
+        groups, lr=lr, momentum=config.momentum, nesterov=config.nesterov, fused=fusable(groups)
+    )
+    return optimizer
