@@ -1,4 +1,4 @@
-"""One image of one size and number of channels, out of a file or an array: decoding, colour modes, resizing."""
+"""One image out of a file, in the form of the data or in its own shape."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cvrun.data import ImageForm
 from cvrun.errors import DataError, printable
+from cvrun.pipeline import jpeg
+from cvrun.pipeline.form import bound, bound_array, bring, fit_array
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
 """What Pillow may open; its other parsers are never offered a file."""
-
-_TURNS = range(2, 9)
-"""The EXIF orientations that are not upright (Exif 3.0, tag 274)."""
 
 
 class ImageError(DataError):
@@ -38,7 +37,7 @@ class Decoded(NamedTuple):
     """An image with what should be said about its file.
 
     Attributes:
-        pixels: uint8 (size, size, channels).
+        pixels: uint8 (size, size, channels), or (h, w, channels) where the image keeps its shape.
         animated: Whether the file holds more frames than the one that was taken, the first.
         turned: Whether the image was turned or mirrored, as its EXIF orientation says.
     """
@@ -62,19 +61,48 @@ def decode(path: Path, form: ImageForm, sha256: str | None = None) -> Decoded:
         ImageError: If the file cannot be read or decoded to its end, has other bytes than sha256 says, or its colour
             mode has no defined range.
     """
+    return _decoded(path, lambda image: bring(image, form), lambda pixels: fit_array(pixels, form), sha256)
+
+
+def decode_whole(path: Path, channels: int, side: int, sha256: str | None = None) -> Decoded:
+    """Give the image in a file as decode does, but in its own shape, uint8 (h, w, channels).
+
+    Args:
+        path: A file in one of FORMATS, whatever its suffix.
+        channels: 1 (grey) or 3 (RGB).
+        side: [pixels] To which the shorter side is reduced, the other one in proportion; 0: never. A smaller image
+            stays as it is.
+        sha256: What the file's bytes must have, lower-case hex; None: they are not checked.
+
+    Raises:
+        ImageError: As decode.
+    """
+    return _decoded(
+        path, lambda image: bound(image, channels, side), lambda pixels: bound_array(pixels, channels, side), sha256
+    )
+
+
+def _decoded(
+    path: Path,
+    finish: Callable[[Image.Image], NDArray[np.uint8]],
+    finish_array: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    sha256: str | None,
+) -> Decoded:
     with quiet():
         try:
             # In memory, since Pillow's dozens of small reads of a file cost a tenth of the time of a small image.
             content = path.read_bytes()
             if sha256 is not None:
                 _check_content(path, content, sha256)
+            pixels = jpeg.decode(content)
+            if pixels is not None:
+                return Decoded(finish_array(pixels), animated=False, turned=False)
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 image.load()
-                turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNS
+                turned = image.getexif().get(ExifTags.Base.Orientation) in jpeg.TURNS
                 if turned:
                     ImageOps.exif_transpose(image, in_place=True)
-                pixels = bring(image, form)
-                return Decoded(pixels, _has_more_frames(image), turned)
+                return Decoded(finish(image), _has_more_frames(image), turned)
         except (MemoryError, ImageError):
             raise
         # Damaged files make Pillow raise nearly anything: OSError, SyntaxError, ValueError, struct.error, ...
@@ -82,108 +110,6 @@ def decode(path: Path, form: ImageForm, sha256: str | None = None) -> Decoded:
             raise ImageError(
                 path, f"cannot be decoded ({_reason(error)})", f"an image ({', '.join(FORMATS)})"
             ) from error
-
-
-def bring(image: Image.Image, form: ImageForm) -> NDArray[np.uint8]:
-    """Give a Pillow image in the given form, uint8 (size, size, channels).
-
-    Raises:
-        ValueError: If the colour mode has no defined range.
-    """
-    grey_or_rgb = _plain(image)
-    wanted = "L" if form.channels == 1 else "RGB"
-    if grey_or_rgb.mode != wanted:
-        grey_or_rgb = grey_or_rgb.convert(wanted)
-    pixels = np.asarray(_resized(grey_or_rgb, form))
-    return pixels[..., None] if form.channels == 1 else pixels
-
-
-def fit_array(image: NDArray[np.uint8], form: ImageForm) -> NDArray[np.uint8]:
-    """Give an embedded image, uint8 (H, W, 1 or 3), in the given form, uint8 (size, size, channels)."""
-    if image.shape == (form.size, form.size, form.channels):
-        return image
-    return bring(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), form)
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """Give an image of any mode as 8-bit grey ("L") or colour ("RGB")."""
-    turn = _MODES.get(image.mode)
-    if turn is None:
-        raise ValueError(f"colour mode {image.mode} has no defined range, save it with 8 or 16 bits a channel")
-    return turn(image)
-
-
-def _as_it_is(image: Image.Image) -> Image.Image:
-    return image
-
-
-def _grey(image: Image.Image) -> Image.Image:
-    return image.convert("L")
-
-
-def _colour(image: Image.Image) -> Image.Image:
-    return image.convert("RGB")
-
-
-def _without_alpha(image: Image.Image) -> Image.Image:
-    """Give the grey values of "LA" as they are, also where they are transparent."""
-    return image.getchannel(0)
-
-
-def _from_palette(image: Image.Image) -> Image.Image:
-    """Give the palette's colours; a transparent entry keeps its colour."""
-    image.info.pop("transparency", None)
-    return image.convert("RGB")
-
-
-def _from_16_bits(image: Image.Image) -> Image.Image:
-    """Give v * 255 / 65535, rounded."""
-    wide = np.asarray(image).astype(np.uint32)
-    return Image.fromarray(((wide + 128) // 257).astype(np.uint8))
-
-
-def _from_32_bits(image: Image.Image) -> Image.Image:
-    """Give a wide PGM file as 8 bits; Pillow scales those, and only those, to 0 to 65535."""
-    if image.format != "PPM":
-        raise ValueError("32-bit pixels (mode I) have no defined range, save it with 8 or 16 bits a channel")
-    return _from_16_bits(image)
-
-
-_MODES: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "1": _grey,
-    "L": _as_it_is,
-    "LA": _without_alpha,
-    "P": _from_palette,
-    "PA": _from_palette,
-    "RGB": _as_it_is,
-    "RGBA": _colour,
-    "CMYK": _colour,
-    "YCbCr": _colour,
-    "I;16": _from_16_bits,
-    "I;16L": _from_16_bits,
-    "I;16B": _from_16_bits,
-    "I;16N": _from_16_bits,
-    "I": _from_32_bits,
-}
-
-
-def _resized(image: Image.Image, form: ImageForm) -> Image.Image:
-    """Give a grey or colour image as a square of form.size, bilinear with antialiasing."""
-    size = form.size
-    if image.size == (size, size):
-        return image
-    width, height = image.size
-    if form.fit == "stretch" or width == height:
-        return image.resize((size, size), Image.Resampling.BILINEAR)
-    if form.fit == "crop":
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
-    scale = size / max(width, height)
-    inner = image.resize((max(round(width * scale), 1), max(round(height * scale), 1)), Image.Resampling.BILINEAR)
-    square = Image.new(image.mode, (size, size))
-    square.paste(inner, ((size - inner.width) // 2, (size - inner.height) // 2))
-    return square
 
 
 def _check_content(path: Path, content: bytes, sha256: str) -> None:

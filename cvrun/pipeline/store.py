@@ -15,7 +15,8 @@ from torch import Tensor
 from cvrun import fault
 from cvrun.data import Manifest
 from cvrun.errors import DataError, OutOfMemoryError, StorageError
-from cvrun.pipeline.decode import Decoded, ImageError, decode, fit_array, quiet
+from cvrun.pipeline.decode import Decoded, ImageError, decode, quiet
+from cvrun.pipeline.form import fit_array
 from cvrun.pipeline.workers import TRIES, GivenUpError, work_through
 
 CHUNK = 64

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch.nn import functional
 
 from cvrun.data import IMAGE_SUFFIXES, ImageForm
 from cvrun.errors import DataError
 from cvrun.pipeline import decode as decode_module
-from cvrun.pipeline.decode import FORMATS, bring, fit_array, quiet
+from cvrun.pipeline.decode import FORMATS, decode_whole, quiet
+from cvrun.pipeline.form import bring
 
 GREY = ImageForm(8, 1, "stretch")
 RGB = ImageForm(8, 3, "stretch")
@@ -203,50 +202,6 @@ def test_damaged_exif_is_silent(tmp_path: Path) -> None:
     assert decode(path, RGB).shape == (8, 8, 3)
 
 
-def resized(pixels: Any, height: int, width: int) -> Any:
-    """The independent reference: torch's antialiased bilinear interpolation in float."""
-    tensor = torch.from_numpy(pixels.astype(np.float64)).permute(2, 0, 1)[None]
-    out = functional.interpolate(tensor, size=(height, width), mode="bilinear", antialias=True, align_corners=False)
-    return out[0].permute(1, 2, 0).numpy()
-
-
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (20, 13), (5, 6), (3, 40), (64, 64)])
-@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
-def test_sizes(height: int, width: int, fit: str) -> None:
-    pixels = draw(height, width, 3).astype(np.uint8)
-    got = fit_array(pixels, ImageForm(8, 3, fit))
-    assert got.shape == (8, 8, 3)
-    assert got.dtype == np.uint8
-    if fit == "stretch" or height == width:
-        np.testing.assert_allclose(got, resized(pixels, 8, 8), atol=1.01)
-
-
-def test_crop_is_the_centre_of_the_scaled_image() -> None:
-    pixels = draw(16, 40, 3).astype(np.uint8)
-    got = fit_array(pixels, ImageForm(8, 3, "crop"))
-    np.testing.assert_allclose(got, resized(pixels, 8, 20)[:, 6:14], atol=1.01)
-    got = fit_array(pixels.transpose(1, 0, 2), ImageForm(8, 3, "crop"))
-    np.testing.assert_allclose(got, resized(pixels.transpose(1, 0, 2), 20, 8)[6:14], atol=1.01)
-
-
-def test_pad_is_the_whole_image_between_black_borders() -> None:
-    pixels = draw(16, 32, 1).astype(np.uint8)
-    got = fit_array(pixels, ImageForm(8, 1, "pad"))
-    np.testing.assert_allclose(got[2:6], resized(pixels, 4, 8), atol=1.01)
-    assert not got[:2].any()
-    assert not got[6:].any()
-
-
-def test_pad_keeps_a_line_of_a_very_long_image() -> None:
-    assert fit_array(np.full((1, 100, 1), 200, np.uint8), ImageForm(8, 1, "pad")).max() == 200
-
-
-def test_an_embedded_image_of_the_right_form_is_itself() -> None:
-    assert fit_array(COLOUR, RGB) is COLOUR
-    np.testing.assert_array_equal(fit_array(LIGHT[..., None], RGB)[..., 0], LIGHT)
-    np.testing.assert_allclose(fit_array(COLOUR, GREY)[..., 0], luma(COLOUR), atol=1.0)
-
-
 SUFFIXES = ("jpg", "png", "bmp", "webp", "tiff", "gif", "ppm")
 
 
@@ -390,3 +345,21 @@ def test_an_ordinary_file_is_neither_animated_nor_turned(tmp_path: Path, name: s
     found = decode_module.decode(saved(tmp_path / name, LIGHT, **options), GREY)
     assert not found.animated
     assert not found.turned
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize(
+    ("size", "side", "expected"),
+    [((60, 40), 20, (20, 30)), ((40, 60), 20, (30, 20)), ((60, 40), 0, (40, 60)), ((60, 40), 40, (40, 60)),
+     ((60, 40), 50, (40, 60)), ((33, 32), 31, (31, 32)), ((500, 2), 1, (1, 250))],
+)  # fmt: skip
+def test_a_whole_image_keeps_its_shape_and_its_shorter_side_is_bounded(tmp_path, suffix, size, side, expected):
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(pixels).save(path)
+    found = decode_whole(path, 3, side).pixels
+    with Image.open(path) as image:
+        reference = image.resize((expected[1], expected[0]), Image.Resampling.BILINEAR)
+    assert found.shape == (*expected, 3) and found.dtype == np.uint8
+    assert np.array_equal(found, np.asarray(reference))
+    assert np.array_equal(decode_whole(path, 1, side).pixels.shape, (*expected, 1))

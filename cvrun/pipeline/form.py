@@ -1,0 +1,145 @@
+"""The form of an image: colour modes, resizing, for Pillow images and for arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cvrun.data import ImageForm
+
+
+def bring(image: Image.Image, form: ImageForm) -> NDArray[np.uint8]:
+    """Give a Pillow image in the given form, uint8 (size, size, channels).
+
+    Raises:
+        ValueError: If the colour mode has no defined range.
+    """
+    return _pixels(_resized(_in_channels(image, form.channels), form))
+
+
+def fit_array(image: NDArray[np.uint8], form: ImageForm) -> NDArray[np.uint8]:
+    """Give an embedded image, uint8 (H, W, 1 or 3), in the given form, uint8 (size, size, channels)."""
+    if image.shape == (form.size, form.size, form.channels):
+        return image
+    return bring(_image(image), form)
+
+
+def bound(image: Image.Image, channels: int, side: int) -> NDArray[np.uint8]:
+    """Give a Pillow image in its own shape, its shorter side at most side (0: any), uint8 (h, w, channels).
+
+    Raises:
+        ValueError: If the colour mode has no defined range.
+    """
+    image = _in_channels(image, channels)
+    shorter = min(image.size)
+    if 0 < side < shorter:
+        # A long strip may be many times longer than it is wide.
+        size = (max(round(image.width * side / shorter), 1), max(round(image.height * side / shorter), 1))
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    return _pixels(image)
+
+
+def bound_array(image: NDArray[np.uint8], channels: int, side: int) -> NDArray[np.uint8]:
+    """Give an embedded image, uint8 (H, W, 1 or 3), as bound does."""
+    if image.shape[2] == channels and not 0 < side < min(image.shape[:2]):
+        return image
+    return bound(_image(image), channels, side)
+
+
+def _image(pixels: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    pixels = np.asarray(image)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _in_channels(image: Image.Image, channels: int) -> Image.Image:
+    grey_or_rgb = _plain(image)
+    wanted = "L" if channels == 1 else "RGB"
+    return grey_or_rgb if grey_or_rgb.mode == wanted else grey_or_rgb.convert(wanted)
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Give an image of any mode as 8-bit grey ("L") or colour ("RGB")."""
+    turn = _MODES.get(image.mode)
+    if turn is None:
+        raise ValueError(f"colour mode {image.mode} has no defined range, save it with 8 or 16 bits a channel")
+    return turn(image)
+
+
+def _as_it_is(image: Image.Image) -> Image.Image:
+    return image
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    return image.convert("L")
+
+
+def _colour(image: Image.Image) -> Image.Image:
+    return image.convert("RGB")
+
+
+def _without_alpha(image: Image.Image) -> Image.Image:
+    """Give the grey values of "LA" as they are, also where they are transparent."""
+    return image.getchannel(0)
+
+
+def _from_palette(image: Image.Image) -> Image.Image:
+    """Give the palette's colours; a transparent entry keeps its colour."""
+    image.info.pop("transparency", None)
+    return image.convert("RGB")
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    """Give v * 255 / 65535, rounded."""
+    wide = np.asarray(image).astype(np.uint32)
+    return Image.fromarray(((wide + 128) // 257).astype(np.uint8))
+
+
+def _from_32_bits(image: Image.Image) -> Image.Image:
+    """Give a wide PGM file as 8 bits; Pillow scales those, and only those, to 0 to 65535."""
+    if image.format != "PPM":
+        raise ValueError("32-bit pixels (mode I) have no defined range, save it with 8 or 16 bits a channel")
+    return _from_16_bits(image)
+
+
+_MODES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "1": _grey,
+    "L": _as_it_is,
+    "LA": _without_alpha,
+    "P": _from_palette,
+    "PA": _from_palette,
+    "RGB": _as_it_is,
+    "RGBA": _colour,
+    "CMYK": _colour,
+    "YCbCr": _colour,
+    "I;16": _from_16_bits,
+    "I;16L": _from_16_bits,
+    "I;16B": _from_16_bits,
+    "I;16N": _from_16_bits,
+    "I": _from_32_bits,
+}
+
+
+def _resized(image: Image.Image, form: ImageForm) -> Image.Image:
+    """Give a grey or colour image as a square of form.size, bilinear with antialiasing."""
+    size = form.size
+    if image.size == (size, size):
+        return image
+    width, height = image.size
+    if form.fit == "stretch" or width == height:
+        return image.resize((size, size), Image.Resampling.BILINEAR)
+    if form.fit == "crop":
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+    scale = size / max(width, height)
+    inner = image.resize((max(round(width * scale), 1), max(round(height * scale), 1)), Image.Resampling.BILINEAR)
+    square = Image.new(image.mode, (size, size))
+    square.paste(inner, ((size - inner.width) // 2, (size - inner.height) // 2))
+    return square
