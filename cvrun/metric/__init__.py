@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ class Prediction:
     probabilities: NDArray[np.float32]
     targets: NDArray[np.int64]
 
-    @property
+    @cached_property
     def labels(self) -> NDArray[np.int64]:
         """The predicted class indices, int64 (N,); the lowest index wins a tie."""
         chosen: NDArray[np.int64] = self.probabilities.argmax(axis=1).astype(np.int64)

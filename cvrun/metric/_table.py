@@ -45,14 +45,16 @@ def macro(score: str, prediction: Prediction) -> float:
 
 def _scores(prediction: Prediction, score: str) -> NDArray[np.float64]:
     """Give the score of each class, float64 (K,), NaN where undefined."""
-    from sklearn.metrics import f1_score, precision_score, recall_score
-
-    if not len(prediction.targets):
-        return np.full(prediction.num_classes, np.nan)
-    function = {"precision": precision_score, "recall": recall_score, "f1": f1_score}[score]
-    labels = np.arange(prediction.num_classes)
-    values = function(prediction.targets, prediction.labels, labels=labels, average=None, zero_division=np.nan)
-    return np.asarray(values, dtype=np.float64)
+    matrix = confusion_matrix(prediction)
+    right, support, predicted = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    above, below = {
+        "precision": (right, predicted),
+        "recall": (right, support),
+        "f1": (2 * right, support + predicted),
+    }[score]
+    scores = np.full(len(right), np.nan)
+    np.divide(above, below, out=scores, where=below > 0)
+    return scores
 
 
 def _or_none(value: float) -> float | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cvrun import rng
 from cvrun.data import Manifest
 from cvrun.errors import ConfigError, DataError, require
+from cvrun.split._cut import cut
 
 Indices = NDArray[np.int64]
 
@@ -77,8 +78,6 @@ def _size(name: str, value: float, total: int) -> int:
 def _by_image(
     manifest: Manifest, pool: Indices, sizes: Mapping[str, int], *, seed: int, stratify: bool
 ) -> dict[str, Indices]:
-    from sklearn.model_selection import train_test_split
-
     state = rng.key(seed, "split") % 2**32
     parts: dict[str, Indices] = {}
     rest = pool
@@ -89,7 +88,7 @@ def _by_image(
         labels = manifest.labels[rest] if stratify else None
         if stratify:
             _check_classes(manifest, pool, rest, name, size, len([1 for count in sizes.values() if count]) + 1)
-        rest, parts[name] = train_test_split(rest, test_size=size, random_state=state, stratify=labels)
+        rest, parts[name] = cut(rest, size, state, labels)
     return {"train": rest, **parts}
 
 

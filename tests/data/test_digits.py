@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from sklearn.datasets import load_digits
 
 from cvrun.data import ImageForm
@@ -14,6 +15,14 @@ def test_the_set_is_scikit_learns() -> None:
     np.testing.assert_array_equal(manifest.labels, reference.target)
     assert manifest.images.min() == 0
     assert manifest.images.max() == 255
+
+
+def test_is_found_by_scikit_learn_where_its_file_is_not_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = build(Config(8, 1, "stretch"))
+    monkeypatch.setattr("sys.path", [])
+    found = build(Config(8, 1, "stretch"))
+    np.testing.assert_array_equal(found.images, expected.images)
+    np.testing.assert_array_equal(found.labels, expected.labels)
 
 
 def test_names_and_counts() -> None:

@@ -31,6 +31,17 @@ def test_ties_are_broken_as_in_accuracy() -> None:
     assert (accuracy(Prediction(even, np.array([0]))), accuracy(Prediction(even, np.array([1])))) == (1.0, 0.0)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_agrees_with_the_rule_where_much_ties(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    probabilities = rng.integers(0, 4, (200, 9)).astype(np.float32)
+    targets = rng.integers(0, 9, 200)
+    ranked = [sorted(range(9), key=lambda k, row=row: (-row[k], k))[:5] for row in probabilities.tolist()]
+    expected = np.mean([target in best for target, best in zip(targets.tolist(), ranked, strict=True)])
+    assert 0 < expected < 1
+    assert compute(Prediction(probabilities, targets)) == expected
+
+
 def test_five_classes_are_all_among_the_best_five_and_fewer_are_undefined() -> None:
     assert compute(Prediction(np.eye(5, dtype=np.float32)[[0, 1]], np.array([4, 3]))) == 1.0
     assert np.isnan(compute(Prediction(np.eye(4, dtype=np.float32), np.arange(4))))
