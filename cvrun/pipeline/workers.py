@@ -1,11 +1,11 @@
-"""Threads that work through numbered chunks; one that hangs or dies is replaced, and its chunk tried again."""
+"""Threads that work through chunks; one that hangs or dies is replaced, and its chunk tried again."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from typing import Generic, TypeVar
 
@@ -21,6 +21,7 @@ AHEAD = 2
 _LONGEST_WAIT = 60.0
 """[s] A lock cannot be waited for without end, and the timeout may be infinite."""
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -34,7 +35,7 @@ class GivenUpError(Exception):
 
 
 def work_through(
-    work: Callable[[int], T], chunks: Sequence[int], workers: int, timeout: float
+    work: Callable[[int], T], chunks: Iterable[int], workers: int, timeout: float
 ) -> Iterator[tuple[int, T]]:
     """Give each chunk with its result, in the order in which they are done.
 
@@ -54,8 +55,45 @@ def work_through(
     if workers == 0:
         yield from ((chunk, work(chunk)) for chunk in chunks)
         return
-    with closing(_Crew(work, chunks, workers, timeout)) as crew:
-        yield from crew.results()
+    with closing(_Crew(work, iter(chunks), workers, timeout)) as crew:
+        for chunk, result in crew.results():
+            crew.release()
+            yield chunk, result
+
+
+def in_order(work: Callable[[S], T], pieces: Iterable[S], workers: int, timeout: float) -> Iterator[T]:
+    """Give the result of each piece in the order of the pieces, as work_through works; the memory is bounded as well.
+
+    Args:
+        work: Gives the result of a piece, in any thread, the same at every try.
+        pieces: Taken one by one, in some thread, shortly before each is worked on; there may be no end of them.
+        workers: Threads; 0 works in this one.
+        timeout: [s] Of one try.
+
+    Raises:
+        GivenUpError: If TRIES tries of a piece failed; its chunk is the number of the piece.
+        CvrunError: What work raises.
+    """
+    if workers == 0:
+        yield from map(work, pieces)
+        return
+    begun: dict[int, S] = {}
+
+    def numbers() -> Iterator[int]:
+        for number, piece in enumerate(pieces):
+            begun[number] = piece
+            yield number
+
+    with closing(_Crew(lambda number: work(begun[number]), numbers(), workers, timeout)) as crew:
+        early: dict[int, T] = {}
+        wanted = 0
+        for number, result in crew.results():
+            early[number] = result
+            while wanted in early:
+                begun.pop(wanted)
+                crew.release()
+                yield early.pop(wanted)
+                wanted += 1
 
 
 class _Worker(Generic[T]):
@@ -88,21 +126,24 @@ class _Worker(Generic[T]):
 class _Crew(Generic[T]):
     """The workers of one call; what they share is changed under one lock."""
 
-    def __init__(self, work: Callable[[int], T], chunks: Sequence[int], workers: int, timeout: float) -> None:
+    def __init__(self, work: Callable[[int], T], chunks: Iterator[int], workers: int, timeout: float) -> None:
         """Start the workers."""
         self.work, self._timeout = work, timeout
-        self._todo = deque(chunks)
-        self._missing, self._tries = set(chunks), Counter(chunks)
+        self._todo: Iterator[int] | None = chunks
+        self._missing: set[int] = set()
+        self._tries: Counter[int] = Counter()
         self._done: deque[tuple[_Worker[T], int, T | BaseException]] = deque()
-        self._limit = AHEAD * workers
+        self._held, self._limit = 0, (AHEAD + 1) * workers
+        self._broken: BaseException | None = None
         # Reentrant, since the handler of a signal may raise in this thread while it has the lock.
         self._lock = threading.RLock()
         self._ready, self._room = threading.Condition(self._lock), threading.Condition(self._lock)
-        self._workers = [_Worker(self, None) for _ in range(min(workers, len(chunks)))]
+        with self._lock:
+            self._workers = [_Worker(self, None) for _ in range(workers)]
 
     def results(self) -> Iterator[tuple[int, T]]:
-        """Give each chunk with its result, once."""
-        while self._missing:
+        """Give each chunk with its result, once; who takes it says release when it is out of the way."""
+        while self._todo is not None or self._missing:
             found = self._next_done()
             if found is not None and found[1] in self._missing:
                 worker, chunk, outcome = found
@@ -114,21 +155,40 @@ class _Crew(Generic[T]):
                 elif not worker.lost:
                     self._replace(worker, chunk, f"{type(outcome).__name__}: {outcome}", outcome)
             self._replace_overdue()
+        if self._broken is not None:
+            raise self._broken
 
     def close(self) -> None:
         """Let every worker end after the chunk that it works on; nobody waits for that."""
         with self._lock:
-            self._todo.clear()
+            self._todo = None
             self._room.notify_all()
+
+    def release(self) -> None:
+        """Make room for one more chunk."""
+        with self._lock:
+            self._held -= 1
+            self._room.notify()
 
     def give(self, worker: _Worker[T]) -> bool:
         """Give a worker its next chunk; False: it is not needed any more."""
         with self._lock:
-            while not worker.lost and self._todo and len(self._done) >= self._limit:
+            while not worker.lost and self._todo is not None and self._held >= self._limit:
                 self._room.wait()
-            if worker.lost or not self._todo:
+            if worker.lost or self._todo is None:
                 return False
-            worker.chunk, worker.began = self._todo.popleft(), time.monotonic()
+            try:
+                worker.chunk = next(self._todo, None)
+            except BaseException as error:
+                self._broken = error
+            if worker.chunk is None:
+                self._todo = None
+                self._ready.notify()
+                self._room.notify_all()
+                return False
+            self._missing.add(worker.chunk)
+            self._tries[worker.chunk] += 1
+            self._held, worker.began = self._held + 1, time.monotonic()
             return True
 
     def take_in(self, worker: _Worker[T], outcome: T | BaseException) -> None:
@@ -142,15 +202,12 @@ class _Crew(Generic[T]):
     def _next_done(self) -> tuple[_Worker[T], int, T | BaseException] | None:
         """Give what comes next, or None when a worker may be overdue by now."""
         with self._lock:
-            if not self._done:
+            if not self._done and (self._todo is not None or self._missing):
                 now = time.monotonic()
                 began = min((worker.began for worker in self._workers if worker.chunk is not None), default=now)
                 # A signal interrupts it.
                 self._ready.wait(min(max(began + self._timeout - now, 0), _LONGEST_WAIT))
-            if not self._done:
-                return None
-            self._room.notify()
-            return self._done.popleft()
+            return self._done.popleft() if self._done else None
 
     def _replace_overdue(self) -> None:
         with self._lock:

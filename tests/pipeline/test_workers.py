@@ -1,5 +1,6 @@
 """Chunks are each given once, whatever the workers, and whoever hangs or dies is replaced."""
 
+import itertools
 import math
 import threading
 import time
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from cvrun.errors import DataError
-from cvrun.pipeline.workers import AHEAD, TRIES, GivenUpError, work_through
+from cvrun.pipeline.workers import AHEAD, TRIES, GivenUpError, in_order, work_through
 
 SLOW = 60.0
 """[s] More than any test here takes."""
@@ -152,3 +153,56 @@ def test_a_long_pause_of_the_reader_is_nobodys_fault() -> None:
     time.sleep(0.3)
     assert len(list(results)) == 19
     assert set(work.tries.values()) == {1}
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2, 5])
+def test_in_order_the_first_comes_first_however_long_it_takes(workers: int) -> None:
+    def work(piece: str) -> str:
+        time.sleep(0.02 if piece in "adg" else 0)
+        return piece.upper()
+
+    assert "".join(in_order(work, iter("abcdefghij"), workers, SLOW)) == "ABCDEFGHIJ"
+    assert list(in_order(work, [], workers, SLOW)) == []
+
+
+@pytest.mark.parametrize("fail", [failing, lambda text: time.sleep(5)])
+def test_in_order_a_failed_try_is_made_again(fail: Any) -> None:
+    work = Flaky({0: TRIES - 1, 5: 1, 9: 1}, fail)
+    assert list(in_order(work, range(10), 3, 0.2)) == [-piece for piece in range(10)]
+    with pytest.raises(GivenUpError) as caught:
+        list(in_order(Flaky({14: 99}, fail), range(10, 20), 2, 0.2))
+    assert caught.value.chunk == 4
+
+
+def test_in_order_pieces_without_end_are_taken_as_they_are_needed() -> None:
+    begun: list[int] = []
+
+    def work(piece: int) -> int:
+        begun.append(piece)
+        # The first piece holds up all: what is done behind it must not pile up.
+        time.sleep(0.3 if piece == 0 else 0)
+        return piece
+
+    results = in_order(work, itertools.count(), 2, SLOW)
+    assert next(results) == 0
+    assert len(begun) <= (AHEAD + 1) * 2 + 1
+    assert [next(results) for _ in range(100)] == list(range(1, 101))
+    time.sleep(0.1)
+    assert len(begun) <= 101 + (AHEAD + 1) * 2
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_an_error_of_the_pieces_is_raised() -> None:
+    def pieces() -> Any:
+        yield from (1, 2, 3)
+        raise RuntimeError("no more")
+
+    found = []
+    with pytest.raises(RuntimeError, match="^no more$"):
+        found += in_order(lambda piece: piece, pieces(), 2, SLOW)
+    with pytest.raises(DataError, match="^not this$"):
+        list(in_order(lambda piece: refused(), [1], 2, SLOW))
+
+
+def refused() -> None:
+    raise DataError("not this")
