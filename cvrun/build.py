@@ -213,7 +213,9 @@ def _strict_kernels(wanted: bool) -> None:
     if wanted:
         # cuBLAS reads it when CUDA starts: https://docs.nvidia.com/cuda/cublas/#results-reproducibility
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(wanted)
+    # The call takes long, since it imports a part of the compiler.
+    if torch.are_deterministic_algorithms_enabled() != wanted:
+        torch.use_deterministic_algorithms(wanted)
 
 
 def _clip(max_norm: float) -> Callable[[list[Tensor]], object]:

@@ -6,12 +6,13 @@ So a value that only an optimizer or a model can judge is refused before an imag
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from cvrun import options
 from cvrun.errors import ConfigError, CvrunError
@@ -20,6 +21,20 @@ from cvrun.model import Shape
 from cvrun.normalize import Source
 from cvrun.spec import Spec
 from cvrun.trainer import TrainingPlan
+
+_SMALL = 2_000_000
+"""Numbers up to which a model is tried in memory, which takes milliseconds; torch's rules for the meta device import a
+part of the compiler, which takes a second, though a larger model's library has often done so already."""
+
+
+class _NoDraws(TorchFunctionMode):
+    """Leaves out the drawing of initial weights, which on the meta device draws nothing but imports the compiler."""
+
+    _DRAWS = (Tensor.normal_, Tensor.uniform_)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call func, unless it draws into its first argument."""
+        return args[0] if func in self._DRAWS else func(*args, **(kwargs or {}))
 
 
 class _NotDecoded(Exception):
@@ -83,25 +98,45 @@ def try_model(spec: Spec, shape: Shape, smallest: int) -> int:
     """
     choice = spec.parts["model"]
     form = f"{shape.channels}x{shape.size}x{shape.size}"
-    with torch.device("meta"), torch.inference_mode():
+    with torch.device("meta"), _NoDraws(), torch.inference_mode():
         model: nn.Module = options.build("model", choice.option, choice.config, shape, False)
-        try:
-            logits = model.train()(torch.empty(smallest, shape.channels, shape.size, shape.size))
-        except CvrunError:
-            raise
-        except NotImplementedError:
-            # An operation without a shape rule; the first real batch will tell.
-            logits = torch.empty(smallest, shape.num_classes)
-        except Exception as error:
-            if "more than 1 value per channel" in str(error):
-                message = f"model={choice.option}: BatchNorm cannot train on {smallest} image of {form} at a time"
-                raise ConfigError(message, "raise trainer.batch_size or lower trainer.accumulate") from error
-            message = f"model={choice.option}: cannot take images of {form} ({error})"
-            raise ConfigError(message, "set data.size to what the model expects") from error
-    if tuple(logits.shape) != (smallest, shape.num_classes):
-        message = f"model={choice.option}: gives {tuple(logits.shape)} for {smallest} images"
-        raise ConfigError(f"{message}, expected ({smallest}, {shape.num_classes})")
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    num_trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    num_images = min(smallest, 2)
+    try:
+        logits = _try_images(spec, shape, model, num_images)
+    except CvrunError:
+        raise
+    except Exception as error:
+        if "more than 1 value per channel" in str(error):
+            message = f"model={choice.option}: BatchNorm cannot train on {smallest} image of {form} at a time"
+            raise ConfigError(message, "raise trainer.batch_size or lower trainer.accumulate") from error
+        message = f"model={choice.option}: cannot take images of {form} ({error})"
+        raise ConfigError(message, "set data.size to what the model expects") from error
+    if tuple(logits.shape) != (num_images, shape.num_classes):
+        message = f"model={choice.option}: gives {tuple(logits.shape)} for {num_images} images"
+        raise ConfigError(f"{message}, expected ({num_images}, {shape.num_classes})")
+    return num_trainable
+
+
+def _try_images(spec: Spec, shape: Shape, model: nn.Module, num_images: int) -> Tensor:
+    """Give the logits of images by model, which lies on the meta device; a small one is built again, in memory."""
+    images = num_images, shape.channels, shape.size, shape.size
+    if sum(parameter.numel() for parameter in model.parameters()) > _SMALL:
+        with torch.device("meta"), torch.inference_mode():
+            try:
+                return cast(Tensor, model.train()(torch.empty(images)))
+            except NotImplementedError:
+                # An operation without a shape rule; the first real batch will tell.
+                return torch.empty(num_images, shape.num_classes)
+    choice, threads = spec.parts["model"], torch.get_num_threads()
+    # No thread is started: processes may be forked from this one, and the plan says later how many there are to be.
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            model = options.build("model", choice.option, choice.config, shape, False)
+            return cast(Tensor, model.train()(torch.zeros(images)))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def warnings(spec: Spec, training: TrainingPlan, metrics: tuple[Metric, ...], device: str) -> list[str]:

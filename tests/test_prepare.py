@@ -170,7 +170,7 @@ def test_model_that_cannot_take_the_images_is_one_line():
 
 @pytest.mark.parametrize(
     ("logits", "said"),
-    [((2, 7), "gives (2, 7) for 128 images, expected (128, 10)"), (None, "cannot take images of 1x8x8 (wrong shape)")],
+    [((2, 7), "gives (2, 7) for 2 images, expected (2, 10)"), (None, "cannot take images of 1x8x8 (wrong shape)")],
 )
 def test_model_that_does_not_fit(logits, said, monkeypatch):
     from cvrun.model import convnet

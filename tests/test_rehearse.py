@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+import torch
 
 from cvrun import config
 from cvrun.cli import main
@@ -54,3 +55,21 @@ def test_a_file_of_weights_that_is_there_is_fine(tmp_path):
     require_weights(config.compose([]))
     with pytest.raises(ConfigError):
         require_weights(config.compose(["model=timm", f"model.weights={tmp_path}"]))
+
+
+def test_a_model_too_large_for_memory_is_tried_on_shapes_alone():
+    # Convolutions and a classifier of 25,088 x 4,096: half a gigabyte if it were in memory.
+    spec = config.compose(["model=torchvision", "model.name=vgg16"])
+    with pytest.raises(ConfigError, match="cannot take images of 3x8x8"):
+        try_model(spec, Shape(3, 8, 10), smallest=4)
+
+
+@pytest.mark.parametrize("width", [4, 512])
+def test_the_number_of_threads_stays(width):
+    spec, threads = config.compose([f"model.width={width}"]), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert try_model(spec, Shape(1, 8, 10), smallest=4) > 0
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)

@@ -1,6 +1,8 @@
 """How a run ends: every way is in its status. Stories with processes are in test_train.py and test_signals.py."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -163,3 +165,17 @@ def test_what_has_no_strict_kernel_is_an_error_for_the_user(spec, monkeypatch, l
     # Without them it goes on, and finishes.
     lax = with_strict_kernels(spec, False, "strict")
     assert _execute.execute(*lax, rerun=False).status["state"] == "finished"
+
+
+def test_a_run_imports_nothing_heavy_that_it_does_not_use(tmp_path):
+    code = (
+        "import sys; from cvrun.cli import main; code = main(sys.argv[1:]);"
+        "print('loaded', *sys.modules, file=sys.stderr); sys.exit(code)"
+    )
+    words = ["train", "+exp=digits", "trainer.epochs=1", "trainer.batch_size=300", "model.width=4"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path)
+    loaded = done.stderr.partition("loaded")[2].split()
+    assert done.returncode == 0, done.stderr
+    assert {"torch", "cvrun.trainer.finish"} <= set(loaded)
+    heavy = {"timm", "torchvision", "sklearn", "scipy", "pandas", "sympy", "torch._dynamo", "torch._inductor"}
+    assert heavy & set(loaded) == set()
