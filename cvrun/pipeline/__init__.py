@@ -36,17 +36,19 @@ class Batch:
 
 
 class Images(Protocol):
-    """The images of a part of a split, whether they lie in memory, on disk or in their files.
+    """The images of a part of a split, whether they lie in memory, on disk or in their files."""
 
-    Attributes:
-        targets: Class indices, int64 (N,).
-        index: Position of each image in the manifest, int64 (N,).
-        slow: Whether `take` works long enough for a batch to be taken ahead, in threads.
-    """
+    @property
+    def targets(self) -> Tensor:
+        """Class indices, int64 (N,)."""
 
-    targets: Tensor
-    index: Tensor
-    slow: bool
+    @property
+    def index(self) -> Tensor:
+        """Position of each image in the manifest, int64 (N,)."""
+
+    @property
+    def slow(self) -> bool:
+        """Whether `take` works long enough for a batch to be taken ahead, in threads."""
 
     def __len__(self) -> int:
         """Give the number of images."""
@@ -60,5 +62,5 @@ class Images(Protocol):
                 of its key.
 
         Returns:
-            uint8 (B, H, W, C).
+            uint8 (B, H, W, C), on the CPU, or on the device where the images lie there.
         """

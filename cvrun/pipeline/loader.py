@@ -1,4 +1,4 @@
-"""Batches from a store: gather rows, move them to the device as uint8, augment, normalize.
+"""Batches: take images, move them to the device as uint8, augment, normalize.
 
 The batch of a step is a pure function of (seed, step): the epoch's order comes from the sampler, the numbers of
 augmentation from per-sample keys. So a run resumes at any step without replaying, and workers change nothing.
@@ -6,15 +6,17 @@ augmentation from per-sample keys. So a run resumes at any step without replayin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from cvrun.augment import Augment
-from cvrun.pipeline import Batch
-from cvrun.pipeline.store import Store
+from cvrun.pipeline import Batch, Images
+from cvrun.pipeline.feed import Draw, fed, to_device
+from cvrun.pipeline.shard import shard
 from cvrun.rng import key, sample_keys
 from cvrun.sampler import Sampler
 
@@ -32,12 +34,16 @@ class TrainLoader:
         augment: Random changes.
         normalize: To what the model sees.
         seed: Of order and augmentation.
-        batch_size: [images] Of every batch; what an epoch's order has beyond whole batches is left out.
+        batch_size: [images] Of every batch, over all ranks; what an epoch's order has beyond whole batches is left out.
         total_steps: [steps] Where to end.
         device: Where the batches are wanted.
+        workers: Threads that take images ahead, where that takes long.
+        timeout: [s] After which such a thread is replaced.
+        rank: Whose share of each batch is given.
+        world: Number of ranks.
     """
 
-    store: Store
+    store: Images
     sampler: Sampler
     augment: Augment
     normalize: Normalize
@@ -45,42 +51,78 @@ class TrainLoader:
     batch_size: int
     total_steps: int
     device: torch.device
+    workers: int = 0
+    timeout: float = math.inf
+    rank: int = 0
+    world: int = 1
 
     def __call__(self, start: int) -> Iterator[Batch]:
         """Give the batches of the steps from start to the last."""
+        for draw, image in fed(self.store, self._draws(start), self.device, self.workers, self.timeout):
+            batch = self.augment.change(Batch(image, draw.target, draw.index), draw.device_keys)
+            yield Batch(self.normalize(batch.image), batch.target, batch.index)
+
+    def _draws(self, start: int) -> Iterator[Draw]:
+        """Give what is drawn for each step from start to the last."""
         steps_per_epoch = len(self.store) // self.batch_size
-        step = start
-        while step < self.total_steps:
-            epoch, first = divmod(step, steps_per_epoch)
-            order = self.sampler(epoch)
-            repeats = occurrences(order)
-            base = key(self.seed, "augment", epoch)
-            for position in range(first, min(steps_per_epoch, first + self.total_steps - step)):
-                rows = slice(position * self.batch_size, (position + 1) * self.batch_size)
-                batch = gather(self.store, order[rows], self.device)
-                keys = sample_keys(base, batch.index, repeats[rows].to(self.device))
-                batch = self.augment.change(batch, keys)
-                yield Batch(self.normalize(batch.image), batch.target, batch.index)
-            step = (epoch + 1) * steps_per_epoch
+        share = shard(self.batch_size, self.rank, self.world)
+        epoch, first = divmod(start, steps_per_epoch)
+        left = self.total_steps - start
+        while left > 0:
+            order = self.sampler(epoch)[: steps_per_epoch * self.batch_size]
+            keys = sample_keys(key(self.seed, "augment", epoch), self.store.index[order], occurrences(order))
+            # A row a step: each rank has its columns.
+            steps = slice(first, min(steps_per_epoch, first + left))
+            order, keys = (part.view(steps_per_epoch, -1)[steps, share] for part in (order, keys))
+            there = to_device(keys, self.device), to_device(self.store.index[order], self.device)
+            targets = _targets(self.store.targets, order, self.device)
+            for parts in zip(order, keys, *there, targets, strict=True):
+                yield Draw(*parts)
+            left -= len(order)
+            epoch, first = epoch + 1, 0
 
 
 def evaluation_batches(
-    store: Store, normalize: Normalize, batch_size: int, device: torch.device
+    store: Images,
+    normalize: Normalize,
+    batch_size: int,
+    device: torch.device,
+    workers: int = 0,
+    timeout: float = math.inf,
+    rank: int = 0,
+    world: int = 1,
 ) -> Callable[[], Iterator[Batch]]:
-    """Give a function that gives every image of store once, in order; the last batch may be smaller."""
+    """Give a function that gives every image of store once, in order; the last batch may be smaller.
+
+    Args:
+        store: The images; nothing is drawn for them.
+        normalize: To what the model sees.
+        batch_size: [images]
+        device: Where the batches are wanted.
+        workers: Threads that take images ahead, where that takes long.
+        timeout: [s] After which such a thread is replaced.
+        rank: Which of the batches are given: rank, rank + world, ...
+        world: Number of ranks.
+    """
+
+    def draws() -> Iterator[Draw]:
+        for rows in torch.arange(len(store)).split(batch_size)[rank::world]:  # type: ignore[no-untyped-call]
+            keys = torch.zeros_like(rows)
+            there = (to_device(part, device) for part in (keys, store.index[rows], store.targets[rows]))
+            yield Draw(rows, keys, *there)
 
     def batches() -> Iterator[Batch]:
-        for rows in torch.arange(len(store)).split(batch_size):  # type: ignore[no-untyped-call]
-            batch = gather(store, rows, device)
-            yield Batch(normalize(batch.image), batch.target, batch.index)
+        for draw, image in fed(store, draws(), device, workers, timeout):
+            yield Batch(normalize(image), draw.target, draw.index)
 
     return batches
 
 
-def gather(store: Store, rows: Tensor, device: torch.device) -> Batch:
-    """Give rows of store as a batch on device: image uint8 (B, C, H, W), a channels-last view of what is stored."""
-    image = store.images[rows].to(device, non_blocking=True).permute(0, 3, 1, 2)
-    return Batch(image, store.targets[rows].to(device), store.index[rows].to(device))
+def _targets(targets: Tensor, order: Tensor, device: torch.device) -> Iterable[Tensor]:
+    """Give the targets of each row of order, (S, B), on device: classes in one copy, masks one by one."""
+    if targets.ndim == 1:
+        return to_device(targets[order], device)
+    return (to_device(targets[rows], device) for rows in order)
 
 
 def occurrences(order: Tensor) -> Tensor:

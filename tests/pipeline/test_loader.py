@@ -1,5 +1,7 @@
 """Batches: a pure function of (seed, step), whatever happened before."""
 
+import dataclasses
+import time
 from functools import cache
 from itertools import islice
 
@@ -8,7 +10,9 @@ import pytest
 import torch
 
 from cvrun import config, options
-from cvrun.pipeline.loader import TrainLoader, evaluation_batches, gather, occurrences
+from cvrun.errors import StorageError
+from cvrun.pipeline import feed
+from cvrun.pipeline.loader import TrainLoader, evaluation_batches, occurrences
 from cvrun.pipeline.store import Store
 
 CPU = torch.device("cpu")
@@ -151,11 +155,8 @@ def test_masks_move_with_their_images():
     assert moved > 40
 
 
-def test_masks_pass_through_gather_and_evaluation():
+def test_masks_pass_through_an_evaluation():
     data = store(masks=True)
-    rows = torch.tensor([3, 1, 4])
-    batch = gather(data, rows, CPU)
-    assert torch.equal(batch.target, data.targets[rows])
     whole = torch.cat([b.target for b in evaluation_batches(data, lambda image: image, 16, CPU)()])
     assert torch.equal(whole, data.targets)
 
@@ -172,13 +173,72 @@ def test_an_evaluation_shows_every_image_once_in_order(num, batch_size):
         assert torch.equal(torch.cat([batch.image for batch in found]), data.images.permute(0, 3, 1, 2).float())
 
 
-def test_gathering_does_not_touch_the_store():
+def test_a_batch_does_not_touch_the_store():
     data = store()
     before = data.images.clone()
-    batch = gather(data, torch.arange(8), CPU)
+    batch = next(evaluation_batches(data, lambda image: image, 8, CPU)())
     assert batch.image.is_contiguous(memory_format=torch.channels_last)
     batch.image.zero_()
     assert torch.equal(data.images, before)
+
+
+@dataclasses.dataclass(frozen=True)
+class Slow:
+    """A store whose images are taken ahead, some of them later than others."""
+
+    store: Store
+    slow: bool = True
+
+    @property
+    def targets(self):
+        return self.store.targets
+
+    @property
+    def index(self):
+        return self.store.index
+
+    def __len__(self):
+        return len(self.store)
+
+    def take(self, rows, keys):
+        time.sleep(float(keys.remainder(3).sum()) * 1e-3)
+        return self.store.take(rows, keys)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_taken_ahead_the_batches_are_the_same(workers, monkeypatch):
+    monkeypatch.setattr(feed, "PIECE", 3)
+    expected = list(loader(store())(4))
+    batches = dataclasses.replace(loader(store()), store=Slow(store()), workers=workers)
+    found = list(batches(4))
+    assert len(found) == 16 and all(equal(one, two) for one, two in zip(found, expected, strict=True))
+    whole = evaluation_batches(Slow(store()), lambda image: image, 16, CPU, workers)
+    plain = evaluation_batches(store(), lambda image: image, 16, CPU)
+    assert all(equal(one, two) for one, two in zip(whole(), plain(), strict=True))
+
+
+def test_images_that_are_not_there_in_time_are_an_error():
+    class Hanging(Slow):
+        def take(self, rows, keys):
+            time.sleep(5)
+
+    batches = dataclasses.replace(loader(store()), store=Hanging(store()), workers=1, timeout=0.05)
+    with pytest.raises(StorageError, match="cannot be read: not done within worker_timeout=0.05 s, tried 3 times"):
+        next(batches(0))
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_ranks_share_out_each_batch(world):
+    whole = loader(store())
+    parts = [dataclasses.replace(whole, rank=rank, world=world) for rank in range(world)]
+    for one, *shares in zip(whole(3), *(part(3) for part in parts), strict=True):
+        index = torch.cat([share.index for share in shares])
+        assert sorted(index.tolist()) == sorted(one.index.tolist())
+        for share in shares:
+            places = [one.index.tolist().index(i) for i in share.index.tolist()]
+            assert torch.equal(share.image, one.image[places])
+            # Who is mixed with whom is the same in the share as in the whole batch.
+            assert [7 - place for place in places] == places[::-1]
 
 
 @pytest.mark.parametrize("seed", range(5))
