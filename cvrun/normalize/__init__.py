@@ -9,7 +9,7 @@ What is fitted is fitted on the training split alone; its numbers are stored in 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,14 +50,14 @@ class Source:
 
     Attributes:
         channels: 1 or 3.
-        train_images: Gives the training images, uint8 (N, H, W, C); decoded on the first call.
+        train_images: Gives the training images in parts of any shape, uint8 (..., C).
         fingerprint: sha256 of those pixels, given on call; the key of cached statistics.
         pretrained: Mean and std that the model's pretrained weights expect, three values each on the scale
             [0, 1], or None without such weights.
     """
 
     channels: int
-    train_images: Callable[[], Tensor]
+    train_images: Callable[[], Iterable[Tensor]]
     fingerprint: Callable[[], str]
     pretrained: tuple[Sequence[float], Sequence[float]] | None
 

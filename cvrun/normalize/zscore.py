@@ -11,6 +11,7 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def build(config: Config, source: Source) -> Affine:
     path = cache_folder() / "normalize" / f"{source.fingerprint()}.json"
     found = _read(path, source.channels)
     if found is None:
-        found = moments(source.train_images())
+        found = moments(source.train_images(), source.channels)
         _write(path, found)
     count, sums, squares = found
     mean = tuple(total / (255 * count) for total in sums)
@@ -52,16 +53,14 @@ def build(config: Config, source: Source) -> Affine:
     return Affine(mean, tuple(math.sqrt(value) if value > 0 else 1.0 for value in variance))
 
 
-def moments(images: Tensor) -> Moments:
-    """Give the exact moments of images, uint8 (N, H, W, C)."""
-    channels = images.shape[-1]
+def moments(images: Iterable[Tensor], channels: int) -> Moments:
+    """Give the exact moments of images that come in parts of any shape, uint8 (..., C)."""
     values = torch.arange(256)
     histogram = torch.zeros(channels, 256, dtype=torch.int64)
-    size = max(1, CHUNK // images[0].numel())
-    for start in range(0, len(images), size):
-        chunk = images[start : start + size]
-        for channel in range(channels):
-            histogram[channel] += torch.bincount(chunk[..., channel].flatten(), minlength=256)
+    for part in images:
+        for chunk in part.reshape(-1, channels).split(max(1, CHUNK // channels)):  # type: ignore[no-untyped-call]
+            for channel in range(channels):
+                histogram[channel] += torch.bincount(chunk[:, channel], minlength=256)
     return int(histogram[0].sum()), (histogram @ values).tolist(), (histogram @ values.square()).tolist()
 
 

@@ -49,9 +49,10 @@ def test_statistics_are_those_of_numpy(channels):
 
 def test_chunks_change_nothing(monkeypatch):
     images = torch.from_numpy(random_images())
-    whole = zscore.moments(images)
+    whole = zscore.moments([images], 3)
+    assert zscore.moments(images, 3) == zscore.moments(images.view(25, 84, 3).split(2), 3) == whole
     monkeypatch.setattr(zscore, "CHUNK", 3 * 7 * 6 * 3)
-    assert zscore.moments(images) == whole
+    assert zscore.moments([images], 3) == whole
 
 
 @pytest.mark.parametrize("channels", [1, 3])
