@@ -23,7 +23,8 @@ from cvrun.metric import Metric
 from cvrun.normalize import Affine, Source
 from cvrun.optimizer import param_groups
 from cvrun.pipeline.loader import TrainLoader, evaluation_batches
-from cvrun.pipeline.store import Store, cannot_be_used
+from cvrun.pipeline.store import Store
+from cvrun.pipeline.unreadable import cannot_be_used
 from cvrun.plan import Plan
 from cvrun.prepare import Prepared, decode_part
 from cvrun.rng import seed_all
@@ -134,16 +135,12 @@ def store_of(prepared: Prepared, part: str, say: Callable[[str], None]) -> Store
     Raises:
         DataError: If an image cannot be used; what may be left out is out of the split by now.
     """
-    began = time.monotonic()
     store = prepared.train if part == "train" else None
     if store is None:
-        store, bad = decode_part(prepared.manifest, prepared.split, part, prepared.plan.spec.settings)
+        store, bad = decode_part(prepared.manifest, prepared.split, part, prepared.plan.spec.settings, say)
         if bad:
             count = f"{len(bad)} of {len(store) + len(bad)} {part} images cannot be used"
             raise cannot_be_used(prepared.manifest, bad, count)
-    seconds = time.monotonic() - began
-    if seconds > 1:
-        say(f"decoded {len(store):,} {part} images in {seconds:.1f} s ({len(store) / seconds:,.0f} images/s)")
     if remarks := store.remarks(part):
         say(remarks)
     return store

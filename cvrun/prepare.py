@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,18 +20,22 @@ from cvrun import dist, options
 from cvrun.data import Manifest
 from cvrun.duration import to_steps
 from cvrun.environment import DEFAULT_THREADS, code_version, environment
-from cvrun.errors import ConfigError, did_you_mean
+from cvrun.errors import ConfigError, did_you_mean, printable
 from cvrun.folder import RunFolder
 from cvrun.metric import Metric
 from cvrun.model import Shape
 from cvrun.optimizer import scaled_lr
-from cvrun.pipeline.decode import ImageError
-from cvrun.pipeline.store import Store, decode_images
+from cvrun.pipeline.chunks import Bad, Decoding
+from cvrun.pipeline.kept import Whole
+from cvrun.pipeline.memory import in_memory
+from cvrun.pipeline.place import Cache, open_images
+from cvrun.pipeline.store import Store
 from cvrun.pipeline.unreadable import LeftOut, leave_out
 from cvrun.plan import DataFacts, Plan
 from cvrun.rehearse import try_model, try_parts, warnings
 from cvrun.spec import Settings, Spec
 from cvrun.split import Split
+from cvrun.streams import tell
 from cvrun.trainer import TrainingPlan
 
 
@@ -75,7 +80,7 @@ def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None =
     share = spec.settings.skip_unreadable
     if share == 0:
         return Prepared(plan, manifest, split)
-    store, bad = decode_part(manifest, split, "train", spec.settings)
+    store, bad = decode_part(manifest, split, "train", spec.settings, lambda line: tell(printable(line)))
     split, left_out = leave_out(manifest, split, bad, share)
     if left_out.reasons:
         plan = _plan(spec, where, manifest, split, device, precision)
@@ -107,15 +112,25 @@ def _plan(spec: Spec, folder: RunFolder, manifest: Manifest, split: Split, devic
     )
 
 
-def decode_part(manifest: Manifest, split: Split, part: str, settings: Settings) -> tuple[Store, dict[int, ImageError]]:
-    """Give the decoded images of a part of the split, and the errors of those that cannot be; shows how far it is."""
-    rows = split.parts()[part]
-    with tqdm(total=len(rows), desc=f"decode {part}", disable=None, leave=False, delay=1) as bar:
+def decode_part(
+    manifest: Manifest, split: Split, part: str, settings: Settings, say: Callable[[str], object]
+) -> tuple[Store, Bad]:
+    """Give the images of a part of the split, wherever they are kept, and the errors of those that cannot be decoded.
+
+    Shows how far the decoding is, and says what is worth a line.
+    """
+    decoding = Decoding(
+        part, manifest, split.parts()[part], Whole(manifest.form), settings.workers, settings.worker_timeout
+    )
+    cache = Cache(settings.cache, settings.cache_budget)
+    with tqdm(total=len(decoding.indices), desc=f"decode {part}", disable=None, leave=False, delay=1) as bar:
 
         def progress(count: int) -> None:
             bar.update(count)
 
-        return decode_images(manifest, rows, settings.workers, settings.worker_timeout, progress)
+        opened = open_images(decoding, cache, say, progress) or in_memory(decoding, progress)
+    assert isinstance(opened[0], Store)
+    return opened[0], opened[1]
 
 
 def address(spec: Spec) -> RunFolder:

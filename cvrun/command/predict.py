@@ -24,7 +24,7 @@ from cvrun.errors import ConfigError, DataError, printable
 from cvrun.folder import write_atomic
 from cvrun.keys import RESUME_KEYS
 from cvrun.pipeline.loader import evaluation_batches
-from cvrun.pipeline.store import build_store
+from cvrun.pipeline.memory import build_store
 from cvrun.spec import Spec
 from cvrun.trainer.evaluate import inference
 

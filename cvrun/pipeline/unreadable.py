@@ -1,4 +1,4 @@
-"""Training images that cannot be used, where the user lets some be left out: who they are, and when it is too many."""
+"""Images that cannot be used: the error, and where the user lets some of training be left out, who they are."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import numpy as np
 
 from cvrun.cells import text_cell, write_row
 from cvrun.data import Manifest
+from cvrun.errors import DataError
 from cvrun.pipeline.decode import ImageError
-from cvrun.pipeline.store import NAMED, cannot_be_used
 from cvrun.split import Split, checked
+
+NAMED = 3
+"""[files] that a message names; it counts the others."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,12 @@ class LeftOut:
         for name, reason in self.reasons.items():
             write_row(text, [text_cell(name), text_cell(reason)])
         return text.getvalue().encode(errors="surrogateescape")
+
+
+def cannot_be_used(manifest: Manifest, bad: Mapping[int, ImageError], count: str) -> DataError:
+    """Give the error for images that cannot be used: the first with its reason, the names of some, and a count."""
+    also = ", ".join(manifest.ids[i] for i in list(bad)[1:NAMED])
+    return DataError(str(next(iter(bad.values()))), f"also {also}; {count}" if also else count)
 
 
 def leave_out(manifest: Manifest, split: Split, bad: Mapping[int, ImageError], share: float) -> tuple[Split, LeftOut]:

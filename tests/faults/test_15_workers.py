@@ -13,7 +13,7 @@ import pytest
 
 from cvrun import fault
 from cvrun.data import folder
-from cvrun.pipeline import store
+from cvrun.pipeline import chunks, kept, memory
 from cvrun.pipeline.decode import decode
 
 TWO = ("workers=2", "worker_timeout=1")
@@ -68,7 +68,7 @@ def test_the_file_that_hangs_is_named(call, words, monkeypatch):
             time.sleep(30)
         return decode(path, form, sha256)
 
-    monkeypatch.setattr(store, "decode", hang)
+    monkeypatch.setattr(kept, "decode", hang)
     said = call(*words, "workers=1", "worker_timeout=0.3", "split.test=0")
     assert said.code == 7
     assert f"cvrun train: {hung[0]}: not done within worker_timeout=0.3 s, tried 3 times" in said.err
@@ -84,14 +84,14 @@ def test_no_memory_is_no_reason_to_try_again(workers, call, words):
 
 
 def test_many_workers_of_which_some_fail_give_the_same_bits(manifest, monkeypatch):
-    monkeypatch.setattr(store, "CHUNK", 3)
-    monkeypatch.setattr(store, "SMALL", 0)
+    monkeypatch.setattr(chunks, "CHUNK", 3)
+    monkeypatch.setattr(chunks, "SMALL", 0)
     rows = np.random.default_rng(0).permutation(40)
 
     def digest(workers, faults=""):
         fault.arm(faults)
         told = []
-        found = store.build_store(manifest, rows, workers, 0.3, told.append)
+        found = memory.build_store(manifest, rows, workers, 0.3, told.append)
         assert sum(told) == 40 and found.index.tolist() == rows.tolist()
         return found.digest()
 
@@ -104,7 +104,7 @@ def test_many_workers_of_which_some_fail_give_the_same_bits(manifest, monkeypatc
 
 def test_a_late_result_writes_nowhere(monkeypatch, manifest):
     """A try that was given up goes on: what it makes of its images then, wrong ones here, must not reach the array."""
-    right = store.build_store(manifest, np.arange(40), 0, 60, ignore)
+    right = memory.build_store(manifest, np.arange(40), 0, 60, ignore)
     go, gone, calls = threading.Event(), threading.Event(), []
 
     def late(path, form, sha256):
@@ -116,8 +116,8 @@ def test_a_late_result_writes_nowhere(monkeypatch, manifest):
         threading.Timer(0.05, gone.set).start()
         return found._replace(pixels=255 - found.pixels)
 
-    monkeypatch.setattr(store, "decode", late)
-    found = store.build_store(manifest, np.arange(40), 1, 0.3, ignore)
+    monkeypatch.setattr(kept, "decode", late)
+    found = memory.build_store(manifest, np.arange(40), 1, 0.3, ignore)
     go.set()
     assert gone.wait(20)
     assert found.digest() == right.digest()
@@ -139,7 +139,7 @@ def test_a_hung_worker_does_not_keep_the_process(images):
 import numpy as np
 from cvrun.data import folder
 from cvrun.errors import StorageError
-from cvrun.pipeline.store import build_store
+from cvrun.pipeline.memory import build_store
 manifest = folder.build(folder.Config({str(images)!r}, 20, 3, "crop", None))
 try:
     build_store(manifest, np.arange(40), 2, 0.1, lambda count: None)

@@ -1,125 +1,67 @@
 import hashlib
-import threading
-import time
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from cvrun.data import ImageForm, Manifest, digits
-from cvrun.errors import DataError, OutOfMemoryError, StorageError
-from cvrun.pipeline import store as store_module
-from cvrun.pipeline.decode import Decoded, decode
-from cvrun.pipeline.store import Store, build_store, decode_images
+from cvrun.pipeline.store import Ragged, Store, offsets_of
 
-NUM = 150
-
-SLOW = 60.0
-"""[s] More than any test here takes."""
+KEYS = torch.zeros(3, dtype=torch.int64)
 
 
-def ignore(_: int) -> None:
-    """Progress that nobody watches."""
+def store(images: torch.Tensor) -> Store:
+    return Store(images, torch.arange(len(images)), torch.arange(len(images)))
 
 
-@pytest.fixture
-def threaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes even small images be decoded by the workers, in chunks that interleave."""
-    monkeypatch.setattr(store_module, "SMALL", 0)
-    monkeypatch.setattr(store_module, "CHUNK", 8)
+def ragged() -> Ragged:
+    """Images of 1x2 and 2x1 pixels with three channels."""
+    sizes = torch.tensor([[1, 2], [2, 1]])
+    pixels = torch.arange(12, dtype=torch.uint8)
+    return Ragged(pixels, sizes, offsets_of(sizes, 3), 3, torch.tensor([1, 0]), torch.tensor([8, 9]))
 
 
-@pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    random = np.random.RandomState(0)
-    paths = []
-    for i in range(NUM):
-        height, width = random.randint(5, 40, 2)
-        paths.append(tmp_path / f"{i:03d}.{('png', 'jpg')[i % 2]}")
-        Image.fromarray(random.randint(0, 256, (height, width, 3)).astype(np.uint8)).save(paths[-1])
-    return Manifest(
-        ids=tuple(path.name for path in paths),
-        labels=np.arange(NUM, dtype=np.int64) % 3,
-        classes=("a", "b", "c"),
-        form=ImageForm(12, 3, "crop"),
-        paths=tuple(paths),
-    )
+def test_rows_are_taken_in_their_order_into_memory_of_their_own() -> None:
+    images = torch.arange(5 * 2 * 3 * 3).reshape(5, 2, 3, 3).to(torch.uint8)
+    kept = images.clone()
+    taken = store(images).take(torch.tensor([4, 0, 4]), KEYS)
+    assert torch.equal(taken, kept[[4, 0, 4]])
+    taken.zero_()
+    assert torch.equal(images, kept)
 
 
-def path(manifest: Manifest, i: int) -> Path:
-    assert manifest.paths is not None
-    return manifest.paths[i]
+def test_an_image_of_its_own_shape_is_a_view() -> None:
+    images = ragged()
+    assert images.at(0).tolist() == [[[0, 1, 2], [3, 4, 5]]]
+    assert images.at(1).tolist() == [[[6, 7, 8]], [[9, 10, 11]]]
+    assert images.at(1).data_ptr() == images.pixels.data_ptr() + 6
+    assert (len(images), images.num_bytes()) == (2, 12)
 
 
-@pytest.mark.usefixtures("threaded")
-@pytest.mark.parametrize("workers", [0, 1, 3])
-def test_the_store_holds_what_decode_gives(manifest: Manifest, workers: int) -> None:
-    indices = np.random.RandomState(1).permutation(NUM)[:100]
-    store = build_store(manifest, indices, workers, SLOW, ignore)
-    assert store.images.dtype == torch.uint8
-    assert store.images.shape == (100, 12, 12, 3)
-    assert store.index.tolist() == indices.tolist()
-    assert store.targets.tolist() == [i % 3 for i in indices.tolist()]
-    assert len(store) == 100
-    for row, i in enumerate(indices.tolist()):
-        np.testing.assert_array_equal(store.images[row], decode(path(manifest, i), manifest.form).pixels)
+def test_offsets_are_sums_of_sizes() -> None:
+    assert offsets_of(torch.tensor([[2, 3], [1, 1], [4, 2]]), 3).tolist() == [0, 18, 21, 45]
+    assert offsets_of(torch.zeros(0, 2, dtype=torch.int64), 3).tolist() == [0]
 
 
-@pytest.mark.usefixtures("threaded")
-@pytest.mark.parametrize("workers", [0, 1, 3])
-def test_the_first_bad_file_is_named_and_all_are_counted(manifest: Manifest, workers: int) -> None:
-    for i in (140, 17, 90):
-        path(manifest, i).write_bytes(b"garbage")
-    with pytest.raises(DataError) as caught:
-        build_store(manifest, np.arange(120), workers, SLOW, ignore)
-    assert str(path(manifest, 17)) in str(caught.value)
-    assert str(caught.value).endswith("; also 090.png; 2 of 120 images cannot be used")
-    assert "\n" not in str(caught.value)
+def test_what_is_known_is_not_worked_out() -> None:
+    images = torch.zeros(1, 1, 1, 1, dtype=torch.uint8)
+    assert Store(images, torch.zeros(1), torch.zeros(1), known="abc").digest() == "abc"
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_no_other_file_is_opened(manifest: Manifest, workers: int) -> None:
-    before = build_store(manifest, np.arange(100), workers, SLOW, ignore).digest()
-    for i in range(100, NUM):
-        path(manifest, i).unlink()
-        if i % 2:
-            path(manifest, i).write_bytes(b"garbage")
-    assert build_store(manifest, np.arange(100), workers, SLOW, ignore).digest() == before
+def test_digest_of_images_of_different_shapes_sees_every_change_but_the_index() -> None:
+    def digest(**changes: Any) -> str:
+        parts = dict(vars(ragged()), **changes)
+        return Ragged(**parts).digest()
 
-
-@pytest.mark.usefixtures("threaded")
-@pytest.mark.parametrize("workers", [0, 3])
-def test_progress_adds_up_in_this_thread(manifest: Manifest, workers: int) -> None:
-    told: list[tuple[int, int]] = []
-    build_store(manifest, np.arange(NUM), workers, SLOW, lambda num: told.append((num, threading.get_ident())))
-    assert sum(num for num, _ in told) == NUM
-    assert len(told) > 1
-    assert {thread for _, thread in told} == {threading.get_ident()}
-
-
-def test_embedded_images() -> None:
-    manifest = digits.build(digits.Config(8, 1, "stretch"))
-    store = build_store(manifest, np.array([5, 3]), 2, SLOW, ignore)
-    assert manifest.images is not None
-    np.testing.assert_array_equal(store.images, manifest.images[[5, 3]])
-    larger = build_store(digits.build(digits.Config(16, 3, "stretch")), np.array([5]), 0, SLOW, ignore)
-    expected = Image.fromarray(manifest.images[5, ..., 0]).resize((16, 16), Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(larger.images[0, ..., 2], np.asarray(expected))
-
-
-def test_the_store_does_not_share_memory_with_the_manifest() -> None:
-    manifest = digits.build(digits.Config(8, 1, "stretch"))
-    indices = np.arange(4)
-    store = build_store(manifest, indices, 0, SLOW, ignore)
-    assert manifest.images is not None
-    manifest.images[:4] = 0
-    indices[:] = 9
-    assert store.images.sum() > 0
-    assert store.index.tolist() == [0, 1, 2, 3]
+    same = digest()
+    turned = torch.tensor([[2, 1], [2, 1]])
+    others = [
+        digest(pixels=torch.arange(1, 13, dtype=torch.uint8)),
+        digest(sizes=turned),
+        digest(targets=torch.tensor([0, 1])),
+        digest(channels=1),
+    ]
+    assert len({same, *others}) == 5
+    assert digest(index=torch.tensor([0, 0])) == same
 
 
 def test_digest_is_a_sha256_over_shape_pixels_and_targets() -> None:
@@ -152,70 +94,6 @@ def test_digest_sees_every_change_but_the_index() -> None:
     assert digest(index) == same
 
 
-def test_too_many_images_for_the_memory(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    def empty(*_: object, **__: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(np, "empty", empty)
-    with pytest.raises(OutOfMemoryError, match=r"2 images of 12x12x3 need 0\.0 GiB of memory"):
-        build_store(manifest, np.arange(2), 0, SLOW, ignore)
-
-
-def test_an_error_in_progress_stops_at_once(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "SMALL", 0)
-    monkeypatch.setattr(store_module, "CHUNK", 1)
-    decoded: list[Path] = []
-
-    def slow(file: Path, form: ImageForm, sha256: str | None) -> Decoded:
-        decoded.append(file)
-        time.sleep(0.002)
-        return decode(file, form)
-
-    def stop(_: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(store_module, "decode", slow)
-    with pytest.raises(KeyboardInterrupt):
-        build_store(manifest, np.arange(NUM), 2, SLOW, stop)
-    assert len(decoded) < NUM / 2
-
-
-def test_three_are_named(manifest: Manifest) -> None:
-    for i in (140, 17, 90, 3, 60):
-        path(manifest, i).write_bytes(b"")
-    with pytest.raises(DataError) as caught:
-        build_store(manifest, np.arange(NUM)[::-1], 0, SLOW, ignore)
-    assert str(caught.value).startswith(f"{path(manifest, 140)}: cannot be decoded (")
-    assert str(caught.value).endswith("; also 090.png, 060.png; 5 of 150 images cannot be used")
-
-
-@pytest.mark.usefixtures("threaded")
-@pytest.mark.parametrize("workers", [0, 3])
-def test_the_others_are_decoded_all_the_same(manifest: Manifest, workers: int) -> None:
-    whole = build_store(manifest, np.arange(NUM), 0, SLOW, ignore)
-    indices = np.random.RandomState(2).permutation(NUM)
-    lost = [int(indices[row]) for row in (0, 63, 64, 149)]
-    for i in lost:
-        path(manifest, i).write_bytes(b"garbage")
-    store, bad = decode_images(manifest, indices, workers, SLOW, ignore)
-    assert list(bad) == lost
-    assert all(str(path(manifest, i)) in str(error) for i, error in bad.items())
-    left = [i for i in indices.tolist() if i not in lost]
-    assert store.index.tolist() == left
-    assert store.targets.tolist() == [i % 3 for i in left]
-    assert torch.equal(store.images, whole.images[left])
-
-
-def test_a_hash_is_checked(manifest: Manifest) -> None:
-    hashes = tuple(hashlib.sha256(path(manifest, i).read_bytes()).hexdigest() for i in range(NUM))
-    with_hashes = replace(manifest, hashes=hashes)
-    assert len(build_store(with_hashes, np.arange(NUM), 1, SLOW, ignore)) == NUM
-    path(manifest, 5).write_bytes(path(manifest, 7).read_bytes())
-    build_store(manifest, np.arange(NUM), 1, SLOW, ignore)
-    _, bad = decode_images(with_hashes, np.arange(NUM), 1, SLOW, ignore)
-    assert [(i, error.reason) for i, error in bad.items()] == [(5, f"its content has the sha256 {hashes[7][:12]}...")]
-
-
 @pytest.mark.parametrize(
     ("animated", "turned", "remarks"),
     [
@@ -233,23 +111,3 @@ def test_a_hash_is_checked(manifest: Manifest) -> None:
 def test_what_the_user_should_know(animated: int, turned: int, remarks: str) -> None:
     store = Store(torch.zeros(1), torch.zeros(1), torch.zeros(1), animated, turned)
     assert store.remarks("val") == remarks
-
-
-@pytest.mark.usefixtures("threaded")
-@pytest.mark.parametrize("workers", [0, 3])
-def test_odd_files_are_counted(manifest: Manifest, workers: int) -> None:
-    frames = [Image.new("L", (9, 9), value) for value in (5, 99)]
-    for i in (0, 40, 44):
-        frames[0].save(path(manifest, i), "GIF", save_all=True, append_images=frames[1:])
-    exif = Image.Exif()
-    exif[274] = 6
-    Image.new("RGB", (9, 7)).save(path(manifest, 3), exif=exif)
-    store = build_store(manifest, np.arange(100), workers, SLOW, ignore)
-    assert (store.animated, store.turned) == (3, 1)
-
-
-def test_an_embedded_image_that_cannot_be_brought_into_form_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "fit_array", lambda *_: time.sleep(5))
-    with pytest.raises(StorageError) as caught:
-        build_store(digits.build(digits.Config(16, 1, "stretch")), np.array([7]), 1, 0.05, ignore)
-    assert str(caught.value) == "image 0007: not done within worker_timeout=0.05 s, tried 3 times"
