@@ -1,0 +1,33 @@
+"""Suites: each gives plain numbers, every round of them, that page.py turns into tables.
+
+Contract: `run(options: Options) -> dict`, JSON throughout; SUITES in ../run.py names them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line said.
+
+    Attributes:
+        rounds: Of each contender.
+        quick: Whether it is only to be seen that all of it runs.
+        peers: Names of those that take part; none: all.
+        threads: Of the arithmetic, and the cores on which everything runs.
+        work: The folder for data and what contenders write.
+    """
+
+    rounds: int
+    quick: bool
+    peers: tuple[str, ...]
+    threads: int
+    work: Path
+
+
+def say(line: str) -> None:
+    """Print at once."""
+    print(line, flush=True)

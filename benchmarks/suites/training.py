@@ -1,0 +1,131 @@
+"""Whole trainings side by side: each contender a process, one after the other, round after round."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from contenders import BENCHMARKS, CONTENDERS, SAME_AGAIN, Contender, python_of, taking_part
+from process import run as run_process
+from workloads import WORKLOADS, Workload, images
+
+from suites import Options, say
+
+CHOOSE_FROM = (0, 1, 2)
+"""Numbers of worker processes that a loader is tried with."""
+
+
+def run(options: Options) -> dict:
+    """Give the rounds of every workload."""
+    chosen = [w.smaller() for w in WORKLOADS[:1]] if options.quick else WORKLOADS
+    return {"workloads": [compare(workload, options) for workload in chosen]}
+
+
+def compare(workload: Workload, options: Options) -> dict:
+    """Give the rounds of one workload, contenders in turn."""
+    found: dict = {"workload": asdict(workload), "rows": [], "skipped": []}
+    try:
+        data = images.folder(workload.data, workload.train, workload.val, options.work / "data")
+    except FileNotFoundError as error:
+        say(f"{workload.name}: left out, {error}")
+        return found | {"skipped": [str(error)]}
+    rows = []
+    for contender in _with_control(taking_part(workload.model, list(options.peers))):
+        if python_of(contender, workload.model) is None:
+            found["skipped"].append(f"{contender.label}: not installed, `make bench-peers` does that")
+            say(f"{workload.name}: {found['skipped'][-1]}")
+            continue
+        workers = _best_workers(contender, workload, data, options) if contender.loads else 2
+        rows.append({"label": contender.label, "says": contender.says, "workers": workers, "rounds": []})
+    for number in range(options.rounds):
+        for row in list(rows):
+            contender = _named(row["label"])
+            result = train(contender, workload, data, row["workers"], number, options)
+            say(f"{workload.name}, round {number + 1}, {row['label']}: {short(result)}")
+            row["rounds"].append(result)
+            if "failed" in result:
+                rows.remove(row)
+                found["skipped"].append(f"{row['label']}: {result['failed']}")
+    return found | {"rows": rows}
+
+
+def train(contender: Contender, workload: Workload, data: Path, workers: int, seed: int, options: Options) -> dict:
+    """Run a contender once, in folders of its own; give what process.run gives, with the rate after the first epoch."""
+    scratch = options.work / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    cache = options.work / ("cache-cold" if contender.cold else "cache")
+    if contender.cold:
+        shutil.rmtree(cache, ignore_errors=True)
+    job = job_of(workload, data, options) | {
+        "seed": seed,
+        "workers": workers,
+        "flags": contender.flags,
+        "scratch": str(scratch),
+    }
+    file = options.work / "job.json"
+    file.write_text(json.dumps(job))
+    script = BENCHMARKS / "peers" / f"{contender.script}.py"
+    command = [str(python_of(contender, workload.model)), str(script), str(file)]
+    environment = {"OMP_NUM_THREADS": str(options.threads), "CVRUN_CACHE": str(cache), "PYTHONWARNINGS": "ignore"}
+    found = run_process(command, Path(job["result"]), options.work / "log.txt", environment)
+    if "failed" in found:
+        return found
+    later = found["epochs"][1:] or found["epochs"]
+    return found | {"rate": sum(e["images"] for e in later) / sum(e["seconds"] for e in later)}
+
+
+def job_of(workload: Workload, data: Path, options: Options) -> dict:
+    """Give what peers/job.py expects, for cvrun at its defaults."""
+    return {
+        "data": str(data),
+        "model": workload.model,
+        "size": workload.size,
+        "crop": workload.crop,
+        "hflip": workload.hflip,
+        "classes": sum(1 for _ in (data / "train").iterdir()),
+        "train": sum(1 for _ in (data / "train").glob("*/*")),
+        "batch": workload.batch,
+        "epochs": workload.epochs,
+        "lr": workload.lr,
+        "threads": options.threads,
+        "seed": 0,
+        "workers": 2,
+        "flags": {},
+        "scratch": str(options.work / "scratch"),
+        "result": str(options.work / "result.json"),
+    }
+
+
+def _best_workers(contender: Contender, workload: Workload, data: Path, options: Options) -> int:
+    """Give the number of worker processes with which a peer is fastest, in a run of two epochs each."""
+    if options.quick:
+        return 0
+    rates = {}
+    for workers in CHOOSE_FROM:
+        result = train(contender, replace(workload, epochs=2), data, workers, 0, options)
+        rates[workers] = result.get("rate", 0.0)
+    best = max(rates, key=lambda workers: rates[workers])
+    tried = ", ".join(f"{workers}: {rate:,.0f}" for workers, rate in rates.items())
+    say(f"{workload.name}, {contender.label}: images/s by workers {tried}")
+    return best
+
+
+def _with_control(contenders: list[Contender]) -> list[Contender]:
+    """Give contenders, with cvrun once more at the end."""
+    again = [replace(c, label=SAME_AGAIN) for c in contenders if c.label == "cvrun"]
+    return [*contenders, *again]
+
+
+def _named(label: str) -> Contender:
+    return next(c for c in CONTENDERS if c.label == ("cvrun" if label == SAME_AGAIN else label))
+
+
+def short(result: dict) -> str:
+    """Give a result in a few words."""
+    if "failed" in result:
+        return f"failed, {result['failed']}"
+    rates = f"{result['rate']:,.0f} images/s, {result['wall']:.1f} s in all, accuracy {result['accuracy']:.3f}"
+    return f"{rates}, {result['own']:,.0f} MiB"

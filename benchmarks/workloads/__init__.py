@@ -1,0 +1,54 @@
+"""What is trained: a data set, a model and the numbers that every contender shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A training that every contender does in the same way.
+
+    Attributes:
+        name: For the tables.
+        data: cifar, photos or digits (images.py).
+        size: [pixels] What the model sees.
+        crop: pad (4 pixels of zeros, a crop of the image's size) or resized (random area and shape); both with a flip.
+        model: A name of timm, or one of peers/network.py.
+        train: [images] An epoch.
+        val: [images] An evaluation, after every epoch.
+        batch: [images] A step.
+        epochs: Of which the first does not count for the rate.
+        lr: Of SGD with Nesterov momentum 0.9, constant, without weight decay.
+        hflip: Whether images are mirrored.
+    """
+
+    name: str
+    data: str
+    size: int
+    crop: str
+    model: str
+    train: int
+    val: int
+    batch: int
+    epochs: int = 3
+    lr: float = 0.05
+    hflip: bool = True
+
+    def smaller(self) -> Workload:
+        """Give the same in seconds, to see that it runs."""
+        batch = min(self.batch, 64 if self.size < 100 else 4)
+        return replace(self, train=min(self.train, 4 * batch), val=min(self.val, 2 * batch), batch=batch, epochs=2)
+
+
+SMALL = Workload("cifar, test_resnet", "cifar", 32, "pad", "test_resnet", 6_400, 1_000, 128)
+RESNET18 = Workload("cifar, resnet18", "cifar", 32, "pad", "resnet18", 2_560, 500, 128)
+STEM3 = Workload("cifar, resnet18 with a 3x3 stem", "cifar", 32, "pad", "bench_resnet18_stem3", 640, 200, 64, 2)
+YOLO = Workload("cifar, yolo11n-cls", "cifar", 32, "pad", "bench_yolo11n_cls", 2_560, 500, 128)
+PHOTOS = tuple(
+    Workload(f"photos, {model}", "photos", 224, "resized", model, 160, 40, 16, 2, 0.01)
+    for model in ("resnet18", "mobilenetv3_large_100", "vit_tiny_patch16_224")
+)
+DIGITS = Workload("digits, tiny net", "digits", 8, "pad", "bench_tiny", 1_437, 360, 64, 5, 0.05, False)
+
+WORKLOADS = (SMALL, RESNET18, STEM3, YOLO, *PHOTOS, DIGITS)
