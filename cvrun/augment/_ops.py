@@ -30,7 +30,7 @@ def positions(start: Tensor, flipped: Tensor, length: int) -> Tensor:
     return start[:, None] + torch.where(flipped[:, None], length - 1 - steps, steps)
 
 
-def window(x: Tensor, rows: Tensor, columns: Tensor, padding_mode: str) -> Tensor:
+def window(x: Tensor, rows: Tensor, columns: Tensor, padding_mode: str, fill: int = 0) -> Tensor:
     """Give the pixels of x at rows x columns, chosen for each sample.
 
     Args:
@@ -39,6 +39,7 @@ def window(x: Tensor, rows: Tensor, columns: Tensor, padding_mode: str) -> Tenso
         columns: int64 (B, S).
         padding_mode: What stands outside the image: "zeros", "reflect" (mirrored without repeating the border) or
             "edge" (the nearest pixel).
+        fill: What "zeros" shows.
 
     Returns:
         (B, C, R, S) as a view of (B, R, S, C) memory (channels_last), or (B, R, S).
@@ -52,7 +53,7 @@ def window(x: Tensor, rows: Tensor, columns: Tensor, padding_mode: str) -> Tenso
     taken = pixels.reshape(-1, channels).index_select(0, flat.flatten()).view(*flat.shape, channels)
     if padding_mode == "zeros":
         outside = (rows != inside_rows)[:, :, None] | (columns != inside_columns)[:, None, :]
-        taken.masked_fill_(outside[..., None], 0)
+        taken.masked_fill_(outside[..., None], fill)
     return taken.permute(0, 3, 1, 2) if x.ndim == 4 else taken[..., 0]
 
 
@@ -106,6 +107,15 @@ def grey(x: Tensor) -> Tensor:
     return red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]
 
 
+def mirrored(positions: Tensor, length: int) -> Tensor:
+    """Give positions, of any shape, in [0, length): what lies outside is mirrored without repeating the border."""
+    if length == 1:
+        return torch.zeros_like(positions)
+    period = 2 * (length - 1)
+    turned = torch.remainder(positions, period)
+    return torch.minimum(turned, period - turned)
+
+
 def _blend(x: Tensor, other: Tensor, factor: Tensor) -> Tensor:
     share = _wide(factor)
     return (x * share + other * (1 - share)).clamp_(0, 255)
@@ -117,8 +127,4 @@ def _wide(values: Tensor) -> Tensor:
 
 def _inside(positions: Tensor, length: int, padding_mode: str) -> Tensor:
     """Give positions in [0, length) for positions that may lie outside."""
-    if padding_mode == "reflect" and length > 1:
-        period = 2 * (length - 1)
-        turned = torch.remainder(positions, period)
-        return torch.minimum(turned, period - turned)
-    return positions.clamp(0, length - 1)
+    return mirrored(positions, length) if padding_mode == "reflect" else positions.clamp(0, length - 1)

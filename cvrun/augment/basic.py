@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from cvrun.augment import Augment, _ops
+from cvrun.augment import Augment, _colour, _ops
+from cvrun.augment._move import Flips, flip_and_crop
 from cvrun.errors import one_of, require
 from cvrun.pipeline import Batch
-from cvrun.rng import uniform
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,12 @@ def build(config: Config, num_classes: int) -> Augment:
     no hue, which leave them as they are.
     """
     moves = max(config.hflip, config.vflip, config.crop_padding) > 0
-    colour = _colour_steps(config)
+    flips = Flips(config.hflip, config.vflip, config.crop_padding, config.padding_mode)
+    colour = _colour.steps(config.brightness, config.contrast, config.saturation, config.hue)
 
     def augment(batch: Batch, keys: Tensor) -> Batch:
         if moves:
-            batch = _move(batch, keys, config)
+            batch = flip_and_crop(batch, keys, flips)
         if not colour:
             return batch
         image = batch.image.to(torch.float32)
@@ -71,39 +70,3 @@ def build(config: Config, num_classes: int) -> Augment:
         return replace(batch, image=image)
 
     return Augment(augment)
-
-
-def _move(batch: Batch, keys: Tensor, config: Config) -> Batch:
-    height, width = batch.image.shape[-2:]
-    pad = config.crop_padding
-    places = 2 * pad + 1
-    # In float64, because float32 rounds some products up to places.
-    start = (uniform(keys, 2, "crop").double() * places).long() - pad
-    rows = _ops.positions(start[:, 0], uniform(keys, 1, "vflip")[:, 0] < config.vflip, height)
-    columns = _ops.positions(start[:, 1], uniform(keys, 1, "hflip")[:, 0] < config.hflip, width)
-    image = _ops.window(batch.image, rows, columns, config.padding_mode)
-    is_mask = batch.target.ndim == 3
-    target = _ops.window(batch.target, rows, columns, config.padding_mode) if is_mask else batch.target
-    return replace(batch, image=image, target=target)
-
-
-def _colour_steps(config: Config) -> list[Callable[[Tensor, Tensor], Tensor]]:
-    """Give the changes of colour that are on, in their order, each a function of (image, keys)."""
-    factors = (
-        (config.brightness, _ops.brightness, "brightness"),
-        (config.contrast, _ops.contrast, "contrast"),
-        (config.saturation, _ops.saturation, "saturation"),
-    )
-    steps: list[Callable[[Tensor, Tensor], Tensor]] = [
-        partial(_draw, operation, max(0.0, 1 - x), 1 + x, stream) for x, operation, stream in factors if x > 0
-    ]
-    if config.hue > 0:
-        steps.append(partial(_draw, _ops.hue, -config.hue, config.hue, "hue"))
-    return steps
-
-
-def _draw(
-    operation: Callable[[Tensor, Tensor], Tensor], low: float, high: float, stream: str, image: Tensor, keys: Tensor
-) -> Tensor:
-    """Apply operation with a parameter a sample, uniform in [low, high)."""
-    return operation(image, low + (high - low) * uniform(keys, 1, stream)[:, 0])

@@ -1,0 +1,58 @@
+"""Some samples of a batch: taken out, changed, put back.
+
+What happens to some samples is done to them alone, so that its cost falls with their number. Keys may lie on the CPU
+while the images lie on another device: then who is chosen is known without waiting for that device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def chosen(flags: Tensor) -> Tensor:
+    """Give the positions at which flags, bool (B,), holds: int64 (n,) on flags' device."""
+    return flags.nonzero()[:, 0]
+
+
+def take(x: Tensor, index: Tensor) -> Tensor:
+    """Give the samples of x at index, int64 (n,), in the memory format of x."""
+    where = index.to(x.device, non_blocking=True)
+    if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        # index_select of a permuted tensor copies element by element; of a dense one, whole samples.
+        return x.permute(0, 2, 3, 1).index_select(0, where).permute(0, 3, 1, 2)
+    return x.index_select(0, where)
+
+
+def put(x: Tensor, index: Tensor, part: Tensor) -> None:
+    """Write the samples of part into x, in place, at index, int64 (n,)."""
+    where = index.to(x.device, non_blocking=True)
+    if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        x.permute(0, 2, 3, 1).index_copy_(0, where, part.permute(0, 2, 3, 1))
+    else:
+        x.index_copy_(0, where, part)
+
+
+def change_some(x: Tensor, flags: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Give x with the samples changed for which flags, bool (B,), holds; x itself when there is none.
+
+    Args:
+        x: Images (B, C, H, W) or masks (B, H, W); not written to.
+        flags: On the device of the keys.
+        change: (samples (n, ...), their positions int64 (n,) on flags' device) -> samples of the same shape and dtype.
+    """
+    index = chosen(flags)
+    if len(index) == 0:
+        return x
+    if len(index) == len(x):
+        return change(x, index)
+    result = x.clone()
+    put(result, index, change(take(x, index), index))
+    return result
+
+
+def wide(values: Tensor, like: Tensor) -> Tensor:
+    """Give values (B,) as float32 (B, 1, 1, 1) on the device of like."""
+    return values.to(torch.float32).to(like.device, non_blocking=True)[:, None, None, None]
