@@ -155,7 +155,7 @@ def swapped(config: DictConfig, said: Sequence[str], choices: Mapping[str, Any],
         choices: Group -> choice, of config.
         search: Where else Hydra was told to look for files.
     """
-    if not any(text.lstrip("+").startswith("exp=") for text in said):
+    if not any(text.lstrip("+").startswith("exp=") for text in said) or not any(map(_chooses, said)):
         return config
     kept = [*search, *(text for text in said if text.lstrip("+").startswith("exp="))]
     meant = hydra_compose("train", overrides=kept, return_hydra_config=True).hydra.runtime.choices
@@ -166,6 +166,11 @@ def swapped(config: DictConfig, said: Sequence[str], choices: Mapping[str, Any],
         with open_dict(config):
             config[group] = hydra_compose("train", overrides=own)[group]
     return config
+
+
+def _chooses(text: str) -> bool:
+    """Whether a word of the command line may choose the option of a group: model=timm, ~model, /model@_global_=timm."""
+    return re.split(r"[=@]", text.lstrip("+~/"))[0] in options.GROUPS
 
 
 def load(path: Path, overrides: Sequence[str]) -> Spec:
