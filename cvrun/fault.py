@@ -22,7 +22,7 @@ POINTS = {
     "start.held": "the folder is held, plan and spec are not written",
     "start.decoded": "the images are decoded, nothing is restored",
     "decode.chunk": "a worker begins a chunk of images",
-    "store.mid_write": "an image of a store on disk is about to be written",
+    "store.mid_write": "some images of a store on disk are about to be written",
     "store.before_rename": "a store on disk is whole, under its temporary name",
     "stream.image": "an image is about to be decoded for its batch",
     "step.begin": "a batch is there, the update has not begun",

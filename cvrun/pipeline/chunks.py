@@ -81,14 +81,16 @@ class Chunk:
 
     Attributes:
         num: Rows of the chunk.
-        pixels: The images of those that could be decoded, in order, uint8 (h, w, C).
+        pixels: The images of those that could be decoded, one after another, uint8 (bytes,).
+        sizes: Height and width of each of these.
         bad: Row -> error of the others.
         animated: Files that hold more frames than the first.
         turned: Images that were turned as their EXIF orientation says.
     """
 
     num: int
-    pixels: list[NDArray[np.uint8]]
+    pixels: NDArray[np.uint8]
+    sizes: list[tuple[int, int]]
     bad: dict[int, ImageError]
     animated: int
     turned: int
@@ -127,12 +129,12 @@ class Outcome:
 
 
 def decode_into(
-    put: Callable[[NDArray[np.uint8]], None], decoding: Decoding, progress: Callable[[int], None]
+    put: Callable[[NDArray[np.uint8], list[tuple[int, int]]], None], decoding: Decoding, progress: Callable[[int], None]
 ) -> Outcome:
     """Decode all rows, in order.
 
     Args:
-        put: Takes the image of each row that can be decoded, uint8 (h, w, C), in this thread.
+        put: Takes some of the images that can be decoded, one after another, uint8 (bytes,), and their sizes.
         decoding: What is to be decoded.
         progress: Told, in this thread, how many rows are done since the last call.
 
@@ -144,8 +146,7 @@ def decode_into(
     animated = turned = 0
     with closing(decoded(decoding)) as chunks:
         for chunk in chunks:
-            for image in chunk.pixels:
-                put(image)
+            put(chunk.pixels, chunk.sizes)
             bad.update((int(decoding.indices[row]), error) for row, error in chunk.bad.items())
             animated, turned = animated + chunk.animated, turned + chunk.turned
             progress(chunk.num)
@@ -156,7 +157,8 @@ def _chunk(decoding: Decoding, start: int, size: int, at: dict[int, int]) -> Chu
     """Decode a chunk into memory of its own, so that a try which was given up touches nothing."""
     positions = decoding.indices[start : start + size].tolist()
     at[start] = start
-    found = Chunk(len(positions), [], {}, 0, 0)
+    images: list[NDArray[np.uint8]] = []
+    bad: dict[int, ImageError] = {}
     animated = turned = 0
     try:
         fault.point("decode.chunk")
@@ -165,15 +167,18 @@ def _chunk(decoding: Decoding, start: int, size: int, at: dict[int, int]) -> Chu
             try:
                 image = decoding.kept.decode(decoding.manifest, position)
             except ImageError as error:
-                found.bad[row] = error
+                bad[row] = error
                 continue
-            found.pixels.append(image.pixels)
+            images.append(image.pixels)
             animated += image.animated
             turned += image.turned
+        # Here, where other threads work meanwhile.
+        pixels = np.concatenate([image.reshape(-1) for image in images] or [np.empty(0, dtype=np.uint8)])
     except MemoryError as error:
         hint = "set fewer workers or a smaller data.size"
         raise OutOfMemoryError(f"{decoding.where(at[start])}: not enough memory to decode it", hint) from error
-    return Chunk(found.num, found.pixels, found.bad, animated, turned)
+    sizes = [(image.shape[0], image.shape[1]) for image in images]
+    return Chunk(len(positions), pixels, sizes, bad, animated, turned)
 
 
 def _not_read(decoding: Decoding, row: int, fact: str) -> StorageError:

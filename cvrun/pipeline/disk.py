@@ -51,20 +51,19 @@ def write(folder: Path, decoding: Decoding, progress: Callable[[int], None]) -> 
     kept, count = decoding.kept, len(decoding.indices)
     whole = hashlib.sha256() if isinstance(kept, Bounded) else begun((count, *kept.shape))
     sizes: list[tuple[int, int]] = []
-    pixels = BlockWriter(folder / PIXELS)
+    file = BlockWriter(folder / PIXELS)
 
-    def put(image: NDArray[np.uint8]) -> None:
+    def put(pixels: NDArray[np.uint8], shapes: list[tuple[int, int]]) -> None:
         fault.point("store.mid_write")
-        data = np.ascontiguousarray(image).reshape(-1).data
-        pixels.write(data)
-        whole.update(data)
-        sizes.append((image.shape[0], image.shape[1]))
+        file.write(pixels.data)
+        whole.update(pixels.data)
+        sizes.extend(shapes)
 
     try:
         outcome = decode_into(put, decoding, progress)
-        files = {PIXELS: pixels.finish()}
+        files = {PIXELS: file.finish()}
     finally:
-        pixels.close()
+        file.close()
     targets, _ = decoding.without(outcome.bad)
     if isinstance(kept, Bounded):
         shapes = torch.tensor(sizes, dtype=torch.int64).reshape(-1, 2)
@@ -77,6 +76,7 @@ def write(folder: Path, decoding: Decoding, progress: Callable[[int], None]) -> 
     header = {
         "format": FORMAT,
         "kept": repr(kept),
+        "about": kept.about(),
         "count": len(sizes),
         "bad": np.flatnonzero(np.isin(decoding.indices, list(outcome.bad))).tolist(),
         "animated": outcome.animated,
@@ -131,7 +131,8 @@ def read(folder: Path, decoding: Decoding, use: object, written: Bad | None = No
         bad = _still_bad(header["bad"], decoding) if written is None else written
         if header["kept"] != repr(decoding.kept) or header["count"] + len(bad) != len(decoding.indices):
             raise DamagedError("it holds other images")
-        maps = {name: _map(folder / name, entry, written is None) for name, entry in header["files"].items()}
+        names = (PIXELS, SIZES) if isinstance(decoding.kept, Bounded) else (PIXELS,)
+        maps = {name: _map(folder / name, header["files"][name], written is None) for name in names}
         targets, index = decoding.without(bad)
         known = header["digest"] if header["targets"] == _targets_hash(targets) else ""
         counts = {"animated": header["animated"], "turned": header["turned"], "known": known, "use": use}
@@ -144,7 +145,7 @@ def read(folder: Path, decoding: Decoding, use: object, written: Bad | None = No
             raise DamagedError("its sizes do not add up")
         return Ragged(maps[PIXELS], shapes, offsets, kept.channels, targets, index, **counts), bad
     # What a store.json with a right hash may still hold, if somebody made it by hand.
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise DamagedError(f"cannot be used ({type(error).__name__}: {error})") from error
 
 

@@ -27,6 +27,10 @@ class Whole:
         """Height, width and channels of each image."""
         return self.form.size, self.form.size, self.form.channels
 
+    def about(self) -> str:
+        """Give it in a few words."""
+        return f"{self.form.size}x{self.form.size}x{self.form.channels} {self.form.fit}"
+
     def decode(self, manifest: Manifest, position: int) -> Decoded:
         """Give the image at a position of the manifest, uint8 (size, size, channels).
 
@@ -54,6 +58,10 @@ class Bounded:
 
     channels: int
     side: int
+
+    def about(self) -> str:
+        """Give it in a few words."""
+        return f"own shape x{self.channels}" + (f", shorter side up to {self.side}" if self.side else "")
 
     def decode(self, manifest: Manifest, position: int) -> Decoded:
         """Give the image at a position of the manifest, uint8 (h, w, channels).

@@ -119,5 +119,6 @@ def _signature(held: Held) -> str:
 def _sign(held: Held) -> None:
     """Write into a file who has locked it; its time is that of now. A folder of others may not allow it."""
     with contextlib.suppress(OSError):
-        os.truncate(held._handle, 0)
-        os.pwrite(held._handle, f"process {os.getpid()} on {socket.gethostname()} since {now()}".encode(), 0)
+        line = f"process {os.getpid()} on {socket.gethostname()} since {now()}".encode()
+        os.pwrite(held._handle, line, 0)
+        os.truncate(held._handle, len(line))

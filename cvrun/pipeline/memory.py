@@ -50,13 +50,12 @@ def in_memory(decoding: Decoding, progress: Callable[[int], None]) -> tuple[Stor
 def whole_in_memory(decoding: Decoding, form: ImageForm, progress: Callable[[int], None]) -> tuple[Store, Bad]:
     """Give what in_memory gives for images of this form."""
     images = _empty((len(decoding.indices), form.size, form.size, form.channels))
-    free = iter(images)
     done = 0
 
-    def put(image: NDArray[np.uint8]) -> None:
+    def put(pixels: NDArray[np.uint8], sizes: list[tuple[int, int]]) -> None:
         nonlocal done
-        next(free)[:] = image
-        done += 1
+        images[done : done + len(sizes)] = pixels.reshape(-1, *images.shape[1:])
+        done += len(sizes)
 
     outcome = decode_into(put, decoding, progress)
     targets, index = decoding.without(outcome.bad)
@@ -65,21 +64,21 @@ def whole_in_memory(decoding: Decoding, form: ImageForm, progress: Callable[[int
 
 def ragged_in_memory(decoding: Decoding, channels: int, progress: Callable[[int], None]) -> tuple[Ragged, Bad]:
     """Give what in_memory gives for images of different shapes."""
-    pixels, sizes = bytearray(), list[tuple[int, int]]()
+    flat, sizes = bytearray(), list[tuple[int, int]]()
 
-    def put(image: NDArray[np.uint8]) -> None:
-        pixels.extend(np.ascontiguousarray(image).data)
-        sizes.append((image.shape[0], image.shape[1]))
+    def put(pixels: NDArray[np.uint8], shapes: list[tuple[int, int]]) -> None:
+        flat.extend(pixels.data)
+        sizes.extend(shapes)
 
     try:
         outcome = decode_into(put, decoding, progress)
     except MemoryError:
         raise _too_large(f"{len(decoding.indices)} images of different sizes", decoding.num_bytes()) from None
     shapes = torch.tensor(sizes, dtype=torch.int64).reshape(-1, 2)
-    flat = torch.frombuffer(pixels, dtype=torch.uint8) if pixels else torch.empty(0, dtype=torch.uint8)
+    pixels = torch.frombuffer(flat, dtype=torch.uint8) if flat else torch.empty(0, dtype=torch.uint8)
     targets, index = decoding.without(outcome.bad)
     counts = outcome.animated, outcome.turned
-    return Ragged(flat, shapes, offsets_of(shapes, channels), channels, targets, index, *counts), outcome.bad
+    return Ragged(pixels, shapes, offsets_of(shapes, channels), channels, targets, index, *counts), outcome.bad
 
 
 def _empty(shape: tuple[int, ...]) -> NDArray[np.uint8]:
