@@ -98,12 +98,15 @@ def _call(name: str, rest: list[str]) -> int:
     """Call `run(rest)` of the command's module; errors for the user become one line and their exit code."""
     import importlib
 
-    from cvrun.errors import CvrunError, printable
+    from cvrun.errors import CvrunError, EndedElsewhereError, printable
     from cvrun.stopping import stopped_by
     from cvrun.streams import without_reader
 
     try:
         return int(importlib.import_module(f"cvrun.command.{name}").run(rest))
+    except EndedElsewhereError as error:
+        # The other process has said so.
+        code = error.exit_code
     except CvrunError as error:
         if stopped := stopped_by(error):
             return stopped

@@ -54,6 +54,7 @@ class HydraJob:
         config: What Hydra composed.
         choices: Group -> choice, of config.
         search: Where else Hydra was told to look for files, such as ("hydra.searchpath=[...]",).
+        words: A command line that says the same without a sweep: search and flags such as --config-dir among it.
     """
 
     number: int | None
@@ -61,6 +62,7 @@ class HydraJob:
     config: DictConfig
     choices: Mapping[str, Any]
     search: tuple[str, ...]
+    words: tuple[str, ...]
 
     def compose(self) -> Spec:
         """Give the Spec of the job.
@@ -96,7 +98,8 @@ def run_command(arguments: Sequence[str], program: str, task: Callable[[HydraJob
         unresolved = OmegaConf.to_container(hydra.overrides.task, resolve=False)
         said = tuple(str(text) for text in unresolved or ())
         search = tuple(text for text in hydra.overrides.hydra if text.startswith("hydra.searchpath"))
-        task(HydraJob(number, said, config, hydra.runtime.choices, search))
+        words = (*said, *search, *_places(arguments))
+        task(HydraJob(number, said, config, hydra.runtime.choices, search, words))
 
     _guard_files()
     words = sys.argv
@@ -176,6 +179,8 @@ def _chooses(text: str) -> bool:
 def load(path: Path, overrides: Sequence[str]) -> Spec:
     """Give the Spec of a saved run as it stands: spec.yaml with what changes.jsonl says, for a command that uses it.
 
+    Such a command works on one device, on however many the run was trained.
+
     Args:
         path: The run's spec.yaml.
         overrides: KEY=VALUE, of RESUME_KEYS.
@@ -185,7 +190,8 @@ def load(path: Path, overrides: Sequence[str]) -> Spec:
         CheckpointError: If changes.jsonl is damaged.
     """
     spec = in_force(saved(path), RunFolder(path.parent))
-    return replaced(spec, for_reading(assignments(overrides), spec))
+    spec = replaced(spec, for_reading(assignments(overrides), spec))
+    return dataclasses.replace(spec, settings=dataclasses.replace(spec.settings, devices=1))
 
 
 def saved(path: Path) -> Spec:
@@ -297,6 +303,13 @@ def _for_hydra(arguments: Sequence[str], program: str) -> list[str]:
     flags = [word for word in arguments if word not in keys]
     name = [f"hydra.help.app_name={program}"] if known.help or known.hydra_help else []
     return [*keys, *name, *flags]
+
+
+def _places(arguments: Sequence[str]) -> list[str]:
+    """Give the flags among the arguments that say where Hydra finds its files."""
+    known, _ = get_args_parser().parse_known_args(list(arguments))
+    given = {"config-dir": known.config_dir, "config-path": known.config_path, "config-name": known.config_name}
+    return [f"--{name}={value}" for name, value in given.items() if value]
 
 
 def _explained(error: Exception, arguments: Sequence[str]) -> ConfigError:

@@ -58,6 +58,15 @@ class StorageError(CvrunError):
     exit_code = 7
 
 
+class EndedElsewhereError(CvrunError):
+    """Another process of the same run ended in an error, and has said so; this one ends quietly with its exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        """Keep what the other process said, and its exit code."""
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class RuleError(ValueError):
     """A value of an option's `Config` that breaks its rule; config.py puts the group's name before the key."""
 

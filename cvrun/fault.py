@@ -1,7 +1,8 @@
 """Fault points: named places at which a test can make a run fail; they do nothing unless CVRUN_FAULT arms them.
 
 `CVRUN_FAULT="checkpoint.before_rename@2=kill,step.begin@7=SIGTERM"` kills the process at the second visit of the first
-point and sends it a signal at the seventh visit of the other. Without "@N" it is the first visit. Each fires once.
+point and sends it a signal at the seventh visit of the other. Without "@N" it is the first visit. Each fires once. Of
+several processes that train together, `step.begin@2#1=kill` is for rank 1 alone.
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ def arm(text: str, visited: Mapping[str, int] | None = None) -> None:
     """Arm the faults that text describes, in place of those before; an empty text disarms all.
 
     Args:
-        text: `POINT[@VISIT]=ACTION`, separated by commas. An action is kill (ends the process as SIGKILL would, but
-            sooner), the name of a signal, abort, exit:CODE, hang:SECONDS, or an error: raise, enospc, oom.
+        text: `POINT[@VISIT][#RANK]=ACTION`, separated by commas. An action is kill (ends the process as SIGKILL would,
+            but sooner), the name of a signal, abort, exit:CODE, hang:SECONDS, or an error: raise, enospc, oom.
         visited: Point -> visits that processes before this one have made.
 
     Raises:
@@ -82,12 +83,14 @@ def arm(text: str, visited: Mapping[str, int] | None = None) -> None:
     """
     _armed.clear()
     for part in filter(None, text.split(",")):
-        match = re.fullmatch(r"([a-z_.]+)(?:@([1-9]\d*))?=(\w+)(?::([\d.]+))?", part)
+        match = re.fullmatch(r"([a-z_.]+)(?:@([1-9]\d*))?(?:#(\d+))?=(\w+)(?::([\d.]+))?", part)
         if match is None or match[1] not in POINTS:
             near = did_you_mean(match[1], POINTS) if match else ""
             raise ConfigError(f"CVRUN_FAULT={part}: expected POINT[@VISIT]=ACTION with a known point", near)
-        visits = int(match[2] or 1) - (visited or {}).get(match[1], 0)
-        _armed.setdefault(match[1], []).append(_Fault(visits, _action(match[1], match[3], match[4])))
+        action = _action(match[1], match[4], match[5])
+        if match[3] in (None, os.environ.get("RANK")):
+            visits = int(match[2] or 1) - (visited or {}).get(match[1], 0)
+            _armed.setdefault(match[1], []).append(_Fault(visits, action))
 
 
 def _visit(name: str) -> None:

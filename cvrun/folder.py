@@ -27,9 +27,15 @@ from cvrun.errors import ConfigError, StorageError
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run lives."""
+    """Where a run lives.
+
+    Attributes:
+        path: The folder.
+        ours: Whether this process writes there; of several that train together one does.
+    """
 
     path: Path
+    ours: bool = True
 
     @property
     def spec(self) -> Path:
@@ -91,16 +97,30 @@ class RunFolder:
 
     def write_status(self, status: dict[str, Any]) -> None:
         """Replace the status; numbers that are not finite become null."""
-        write_atomic(self.status, json.dumps(finite(status), indent=2).encode() + b"\n")
+        self.write(self.status, json.dumps(finite(status), indent=2).encode() + b"\n")
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a file of the run as write_atomic does, where this process is the one that writes.
+
+        Raises:
+            StorageError: If it cannot be written.
+        """
+        if self.ours:
+            write_atomic(path, content)
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
         """Hold the folder for this process, creating it where needed; the kernel lets go when the process ends.
 
+        Where another process is the one that writes, that one holds it.
+
         Raises:
             ConfigError: If another process holds it.
             StorageError: If the folder cannot be created or locked.
         """
+        if not self.ours:
+            yield
+            return
         with storage_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)

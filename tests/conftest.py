@@ -1,6 +1,7 @@
 import hashlib
 import os
 import signal
+import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from cvrun.stopping import NUMBERS
 signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)
 environment.DEFAULT_THREADS = 1
+
+# What several folders of tests share lies beside this file.
+sys.path.insert(0, str(Path(__file__).parent))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

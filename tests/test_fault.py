@@ -1,3 +1,4 @@
+import contextlib
 import re
 import signal
 from pathlib import Path
@@ -31,6 +32,17 @@ def test_it_fires_once_at_the_visit_that_was_asked_for():
     with pytest.raises(OSError, match="No space left"):
         fault.point("record.write")
     fault.point("record.write")
+
+
+@pytest.mark.parametrize(("rank", "fires"), [("1", True), ("0", False), (None, False)])
+def test_of_several_ranks_one_may_be_meant(monkeypatch, rank, fires):
+    monkeypatch.delenv("RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    fault.arm("step.begin@2#1=raise")
+    fault.point("step.begin")
+    with pytest.raises(RuntimeError) if fires else contextlib.nullcontext():
+        fault.point("step.begin")
 
 
 def test_two_faults_of_one_point_count_on_their_own():

@@ -39,12 +39,14 @@ class _Task:
 
     Attributes:
         spec: What to train.
+        words: What `cvrun train` would have to be given for it.
         number: Its place in the sweep, from 0.
         environment: The variables.
         group: The process group of the sweep.
     """
 
     spec: Spec
+    words: tuple[str, ...]
     number: int
     environment: dict[str, str]
     group: int
@@ -73,11 +75,12 @@ def serve() -> None:
         os.environ.update(kept)
 
 
-def train_apart(compose: Callable[[], Spec], number: int, relay: Relay) -> Ending:
+def train_apart(compose: Callable[[], Spec], words: tuple[str, ...], number: int, relay: Relay) -> Ending:
     """Train in a process of its own; signals that come meanwhile are passed on to it.
 
     Args:
         compose: Gives what the user wants; called in this process.
+        words: What `cvrun train` would have to be given for it.
         number: The job's place in the sweep, from 0.
         relay: Takes the signals of this process.
 
@@ -93,7 +96,7 @@ def train_apart(compose: Callable[[], Spec], number: int, relay: Relay) -> Endin
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    task = _Task(spec, number, dict(os.environ), os.getpgrp())
+    task = _Task(spec, words, number, dict(os.environ), os.getpgrp())
     process = multiprocessing.get_context("forkserver").Process(
         target=_begin, args=(task, their_line, their_answer, streams)
     )
@@ -186,7 +189,7 @@ def _begin(task: _Task, line: Connection, answer: Connection, streams: list[Conn
         try:
             with stopping.ending():
                 fault.point("job.begin")
-                return train(task.spec)
+                return train(task.spec, task.words)
         finally:
             signal.pthread_sigmask(signal.SIG_BLOCK, stopping.NUMBERS)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from cvrun.command._arguments import parser_of
 from cvrun.command._changes import asked
 from cvrun.command._execute import execute
+from cvrun.command._launch import launch, launches
 from cvrun.command._output import show
 from cvrun.command._run_folder import existing
 from cvrun.keys import ALLOWED, FREE, LR_FLAG, of_class
@@ -24,6 +25,9 @@ def run(arguments: list[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     folder = existing(given.run)
     spec, new = asked(folder, given.overrides, given.allow_lr_change)
+    if launches(spec):
+        return launch(spec, ["resume", *arguments])
     outcome = execute(spec, folder, rerun=False, changes=new)
-    show(summary(outcome.folder, outcome.status, outcome.note), kept=outcome.folder)
+    if outcome.ours:
+        show(summary(outcome.folder, outcome.status, outcome.note), kept=outcome.folder)
     return outcome.exit_code

@@ -15,6 +15,8 @@ from cvrun.command._output import show
 from cvrun.command._signals import Relay
 from cvrun.command._sweep import Job, append, noted_signal, read, sweep_table, sweeps, take_fail_fast
 from cvrun.config import HydraJob, run_command
+from cvrun.dist import launched_world_size
+from cvrun.errors import ConfigError
 
 
 def run(arguments: list[str]) -> int:
@@ -24,9 +26,13 @@ def run(arguments: list[str]) -> int:
     if any did; a signal ends it when the job that runs has stopped, with 130 or 143.
 
     Raises:
-        ConfigError: If the configuration cannot be composed, or `--fail-fast` is given without a sweep.
+        ConfigError: If the configuration cannot be composed, `--fail-fast` is given without a sweep, or a sweep to one
+            of several processes that a launcher started.
     """
     words, fail_fast = take_fail_fast(arguments)
+    if sweeps(words) and (launched_world_size() or 1) > 1:
+        hint = "cvrun train -m ... devices=N starts the processes of each job"
+        raise ConfigError(f"-m: a sweep in each of {launched_world_size()} processes, expected one process", hint)
     handle, name = tempfile.mkstemp(prefix="cvrun-jobs-")
     os.close(handle)
     file = Path(name)
@@ -53,14 +59,14 @@ def _job(file: Path, relay: Relay, fail_fast: bool, job: HydraJob) -> None:
     began = time.monotonic()
     number = job.number
     if number is None:
-        ending = attempt(lambda: train(job.compose()))
+        ending = attempt(lambda: train(job.compose(), job.words))
     else:
         # A launcher may have brought the job to another process.
         relay.listen()
         if relay.stopped or (fail_fast and any(earlier.exit_code for earlier in read(file))):
             ending = Ending("not started", 1)
         else:
-            ending = attempt(lambda: train_apart(job.compose, number, relay))
+            ending = attempt(lambda: train_apart(job.compose, job.words, number, relay))
     if ending.text:
         show(ending.text, kept=ending.folder)
     seconds = time.monotonic() - began

@@ -3,7 +3,7 @@
 Contract of an option module: a flat frozen dataclass `Config` and
 `build(config: Config, loss: Loss, metrics: tuple[Metric, ...]) -> Task`.
 To add one (segmentation, detection), write `cvrun/task/NAME.py` and `configs/task/NAME.yaml` (with `option: NAME`);
-the trainer calls these four methods and knows nothing else about targets.
+the trainer calls these five methods and knows nothing else about targets.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from cvrun.tta import TTA
 
 
 class Task(Protocol):
-    """The four things that differ between tasks."""
+    """The five things that differ between tasks."""
 
     def loss(self, model: nn.Module, part: Batch, whole: Batch) -> Tensor:
         """Give part's share of the mean loss over whole; the shares of all parts add up to that mean."""
+
+    def weight(self, whole: Batch) -> Tensor:
+        """Give the sum of weights that the mean loss over whole was divided by, a float32 scalar."""
 
     def predict(self, model: nn.Module, image: Tensor, tta: TTA) -> Tensor:
         """Give probabilities (B, K, ...) float32 of normalized images (B, C, H, W); plain when tta is off."""

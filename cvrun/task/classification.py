@@ -31,7 +31,11 @@ class Classification:
     def loss(self, model: nn.Module, part: Batch, whole: Batch) -> Tensor:
         """Give part's share of the mean loss over whole, a float32 scalar."""
         logits = model(part.image)
-        return self.loss_function.total(logits, part.target) / self.loss_function.weight(whole.target)
+        return self.loss_function.total(logits, part.target) / self.weight(whole)
+
+    def weight(self, whole: Batch) -> Tensor:
+        """Give the sum of the samples' weights, a float32 scalar."""
+        return self.loss_function.weight(whole.target)
 
     def predict(self, model: nn.Module, image: Tensor, tta: TTA) -> Tensor:
         """Give probabilities (B, K) float32 of normalized images (B, C, H, W)."""

@@ -12,13 +12,14 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from cvrun.dist import Together
 from cvrun.folder import RunFolder
 from cvrun.logger import Record
 from cvrun.metric import Prediction
 from cvrun.pipeline import Batch
 from cvrun.scheduler import Schedule, Span
 from cvrun.task import Task
-from cvrun.trainer.saver import Saver
+from cvrun.trainer.saver import NoSaver, Saver
 from cvrun.tta import TTA
 
 
@@ -120,8 +121,12 @@ class Run:
         folder: Where the run lives.
         task: What is predicted, compared, measured.
         schedule: The learning rate of each step.
-        train_batches: Start step -> the batches from there to the last step, augmented and normalized.
-        val_batches: -> the validation images once, in order, normalized.
+        together: The ranks that train together.
+        share: A part of a batch, the batch, whether it is the last part -> the part's share of the mean loss.
+        train_batches: Start step -> the batches from there to the last step, augmented and normalized; of several
+            ranks, this one's share of each.
+        step_images: Step -> positions in the manifest of the images of all ranks, int64 (batch_size,).
+        val_batches: -> the validation images once, in order, normalized; of several ranks, this one's share.
         autocast: -> the precision in which model and loss are computed.
         clip: Scales gradients down where they are too large.
         recorder: The loggers.
@@ -130,7 +135,7 @@ class Run:
         tta: The views of the last evaluation.
         checkpoint_meta: What a checkpoint says about its run: classes, fingerprints, normalization, environment.
         ids: Name of each image of the manifest, to which `Batch.index` refers.
-        val_ids: Name of each validation image, in the order of val_batches.
+        val_ids: Name of each validation image, in order.
         seconds: -> [seconds] of work on this run, earlier processes included.
     """
 
@@ -138,12 +143,15 @@ class Run:
     folder: RunFolder
     task: Task
     schedule: Schedule
+    together: Together
+    share: Callable[[Batch, Batch, bool], Tensor]
     train_batches: Callable[[int], Iterator[Batch]]
+    step_images: Callable[[int], Tensor]
     val_batches: Callable[[], Iterator[Batch]]
     autocast: Callable[[], AbstractContextManager[Any]]
     clip: Callable[[list[Tensor]], object]
     recorder: Recorder
-    saver: Saver
+    saver: Saver | NoSaver
     stop: Stop
     tta: TTA
     checkpoint_meta: Mapping[str, Any]

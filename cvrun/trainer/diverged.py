@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from cvrun.errors import DivergedError
-from cvrun.folder import finite, write_atomic
+from cvrun.folder import finite
 from cvrun.trainer import Run
 
 HINT = "lower optimizer.lr, add warmup, or set trainer.max_grad_norm"
 
 
-def diverged(run: Run, step: int, found: str, rows: Sequence[int] | None = None) -> DivergedError:
+def diverged(run: Run, step: int, found: str) -> DivergedError:
     """Write diverged.json: step, learning rate, what was found, and the images of the step; give the error to raise.
 
     Args:
         run: The run.
         step: The update that is to blame, counted from 0.
         found: Such as "train/loss=nan".
-        rows: Positions in the manifest of its images; None looks them up, since they follow from the step.
     """
-    if rows is None:
-        rows = [] if step >= run.plan.total_steps else next(run.train_batches(step)).index.tolist()
+    rows = [] if step >= run.plan.total_steps else run.step_images(step).tolist()
     lr = run.schedule.lr(step)
     content: dict[str, Any] = {"step": step, "lr": lr, "found": found, "images": [run.ids[row] for row in rows]}
-    write_atomic(run.folder.diverged, json.dumps(finite(content), indent=1).encode() + b"\n")
+    run.folder.write(run.folder.diverged, json.dumps(finite(content), indent=1).encode() + b"\n")
     message = f"{found} in the update after step {step:,} (lr {lr:.4g}), expected finite numbers"
     return DivergedError(f"{message}; its {len(rows)} images are in diverged.json", HINT)

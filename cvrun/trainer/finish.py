@@ -21,12 +21,15 @@ def finish(run: Run, state: State) -> None:
         Interrupted: If a stop is requested meanwhile.
     """
     fault.point("finish.begin")
+    # The best weights are there when the first rank has written them.
+    run.together.wait()
     path = run.folder.checkpoints / checkpoint.name_of("best", state.best.step)
     model = copy.deepcopy(state.models()[run.plan.judged])
     load_weights(model, checkpoint.read(path)["model"], path.as_posix())
     found: dict[str, float] = {}
     for name, tta in (("val", PLAIN), ("val-tta", run.tta)) if run.tta else (("val", PLAIN),):
-        evaluation = evaluate(model, run.task, until_stopped(run.val_batches(), run.stop), run.autocast, tta)
+        batches = until_stopped(run.val_batches(), run.stop)
+        evaluation = evaluate(model, run.task, batches, run.autocast, tta, run.together)
         predictions.write(run, name, evaluation)
         found |= {f"{name.replace('-', '/')}/{metric}": value for metric, value in evaluation.metrics.items()}
     record = {**stamp(run, state), "best/step": state.best.step}

@@ -37,12 +37,12 @@ def train(run: Run, state: State) -> bool:
     # A run that was stopped during an evaluation begins with it.
     judge_if_due(run, state)
     for batch in run.train_batches(state.step):
-        if run.stop.requested or state.stopper.stopped:
+        if run.together.agreed(run.stop.requested) or state.stopper.stopped:
             break
         loss = update(run, state, batch)
         # The scaler of fp16 has left out a step that overflowed, so its loss does not count.
-        if not state.scaler.is_enabled() or math.isfinite(float(loss)):
-            state.loss_mean.add(loss, len(batch), state.step - 1)
+        if not state.scaler.is_enabled() or math.isfinite(float(run.together.sum(loss))):
+            state.loss_mean.add(loss, plan.batch_size, state.step - 1)
         run.recorder.advance(state.step)
         run.saver.look()
         if plan.is_log(state.step) and not plan.is_eval(state.step):
@@ -66,7 +66,9 @@ def judge_if_due(run: Run, state: State) -> None:
     if not run.plan.is_eval(state.step) or state.evaluated == state.step:
         return
     evaluations = {
-        prefix: evaluate(model, run.task, until_stopped(run.val_batches(), run.stop), run.autocast)
+        prefix: evaluate(
+            model, run.task, until_stopped(run.val_batches(), run.stop), run.autocast, together=run.together
+        )
         for prefix, model in state.models().items()
     }
     fault.point("evaluate.done")
@@ -123,6 +125,7 @@ def restore(run: Run, state: State) -> bool:
     if content.get("rng_scheme") != SCHEME:
         raise CheckpointError(f"{path}: random scheme {content.get('rng_scheme')}, expected {SCHEME}")
     load_state(state, content.get("state"), checkpoint.step_of(path), run.plan.total_steps, path.as_posix())
+    state.loss_mean.total = run.together.keep(state.loss_mean.total)
     if not best_is_whole:
         _forget_best(run, state, path)
     run.saver.protect((path.name, checkpoint.name_of("best", state.best.step)))
@@ -135,6 +138,8 @@ def restore(run: Run, state: State) -> bool:
 
 def moves(there: Mapping[str, str], here: Mapping[str, str]) -> str:
     """Give in words where the environment in which a run was computed differs from that of now; nothing where not."""
+    # What a run from before there could be several devices does not say.
+    there = {"devices": "1", **there}
     return "; ".join(f"{name} {there.get(name)} -> {here[name]}" for name in here if there.get(name) != here[name])
 
 
@@ -215,10 +220,11 @@ def mean_loss(run: Run, state: State) -> float:
     Raises:
         DivergedError: If it is not finite, or fp16 overflows however small the loss is scaled.
     """
-    value = state.loss_mean.value()
+    value = state.loss_mean.value(run.together)
     if not math.isfinite(value):
         bad = state.loss_mean.first_bad
-        raise diverged(run, max(state.step - 1, 0) if bad is None else int(bad), f"train/loss={value}")
+        found = [at for at in run.together.gather(-1 if bad is None else int(bad)) if at >= 0]
+        raise diverged(run, min(found, default=max(state.step - 1, 0)), f"train/loss={value}")
     # It begins at 65,536 and is halved by each overflow: below 1 the gradients overflow by themselves.
     if state.scaler.is_enabled() and state.scaler.get_scale() < 1:
         raise diverged(run, max(state.step - 1, 0), f"the loss scale is {state.scaler.get_scale():.3g}")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cvrun import fault
-from cvrun.folder import RunFolder, finite, write_atomic
+from cvrun.folder import RunFolder, finite
 from cvrun.task import Task
 from cvrun.trainer import Evaluation, Run
 
@@ -40,6 +40,6 @@ def save(
         ids=np.array(ids, dtype=np.str_),
         classes=np.array(classes, dtype=np.str_),
     )
-    write_atomic(folder.predictions / f"{name}.npz", buffer.getvalue())
+    folder.write(folder.predictions / f"{name}.npz", buffer.getvalue())
     summary = {"metrics": evaluation.metrics, **task.details(evaluation.prediction, classes)}
-    write_atomic(folder.predictions / f"{name}.json", json.dumps(finite(summary), indent=2).encode() + b"\n")
+    folder.write(folder.predictions / f"{name}.json", json.dumps(finite(summary), indent=2).encode() + b"\n")

@@ -154,6 +154,39 @@ class Saver:
             self._error = error
 
 
+class NoSaver:
+    """Writes nothing: of several ranks the first one does."""
+
+    def protect(self, names: Collection[str]) -> None:
+        """Do nothing."""
+
+    def save(
+        self,
+        step: int,
+        content: Mapping[str, Any],
+        best: tuple[float, tuple[str, ...]] | None,
+        best_step: int,
+        then: Callable[[], None],
+    ) -> None:
+        """Do nothing."""
+
+    def look(self) -> None:
+        """Do nothing."""
+
+    def wait(self) -> None:
+        """Do nothing."""
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+    def __enter__(self) -> NoSaver:
+        """Give the saver."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Do nothing."""
+
+
 def copied(value: Any, into: Any) -> Any:
     """Give a copy of nested mappings and lists whose tensors lie on the CPU and share no memory with value.
 
@@ -165,7 +198,8 @@ def copied(value: Any, into: Any) -> Any:
     if isinstance(value, Tensor):
         if isinstance(into, Tensor) and (into.shape, into.dtype) == (value.shape, value.dtype):
             return into.copy_(value.detach())
-        return torch.empty(value.shape, dtype=value.dtype).copy_(value.detach())
+        # Laid out as value: rearranged on the way, it would take several times as long.
+        return torch.empty_like(value, device="cpu").copy_(value.detach())
     if isinstance(value, Mapping):
         found = into if isinstance(into, dict) else {}
         return {key: copied(entry, found.get(key)) for key, entry in value.items()}

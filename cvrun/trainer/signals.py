@@ -15,9 +15,10 @@ from cvrun.stopping import NUMBERS, exit_code
 class StopRequest:
     """Remembers the first signal; a second one ends the process at once, which leaves the last commit as it is."""
 
-    def __init__(self) -> None:
-        """Begin without a request."""
+    def __init__(self, quiet: bool = False) -> None:
+        """Begin without a request; quiet: another process tells the user."""
         self.signal: int | None = None
+        self._quiet = quiet
 
     @property
     def requested(self) -> bool:
@@ -39,6 +40,8 @@ class StopRequest:
         if self.signal is not None:
             os._exit(exit_code(number))
         self.signal = number
+        if self._quiet:
+            return
         line = f"{signal.Signals(number).name}: stopping at the next step; once more to quit at once\n"
         # The signal may have come while a stream was being written to, which no stream allows twice at once.
         with contextlib.suppress(OSError):

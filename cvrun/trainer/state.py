@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cvrun.dist import ALONE, Together
 from cvrun.early_stopping import Stopper
 from cvrun.scheduler import Plateau
 from cvrun.trainer import Ema
@@ -38,9 +39,15 @@ class LossMean:
             before = before.to(loss.device, non_blocking=True)
             self.first_bad = torch.where((before < 0) & ~loss.detach().isfinite(), step, before)
 
-    def value(self) -> float:
-        """Give the mean, which may not be finite; waits for the device."""
-        return float(self.total) / max(self.num_images, 1)
+    def value(self, together: Together = ALONE) -> float:
+        """Give the mean, which may not be finite; waits for the device.
+
+        Of several ranks each has added its share for the images of all. The first one, whose state is saved, has the
+        whole sum from here on.
+        """
+        total = together.sum(self.total)
+        self.total = together.keep(total)
+        return float(total) / max(self.num_images, 1)
 
     def state_dict(self) -> dict[str, Any]:
         """Give sum and count."""

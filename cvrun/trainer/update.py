@@ -16,6 +16,9 @@ from cvrun.trainer.state import State
 def update(run: Run, state: State, batch: Batch) -> Tensor:
     """Make one optimizer step over batch, in `plan.accumulate` parts; give the mean loss, float32, detached.
 
+    Over several ranks batch is a rank's own, the step is that over the batches of all, and what they give adds up to
+    the mean loss.
+
     Raises:
         DivergedError: If loss or a gradient is not finite, on a CPU; the weights are as they were before the step.
     """
@@ -23,9 +26,9 @@ def update(run: Run, state: State, batch: Batch) -> Tensor:
     parts = batch.parts(run.plan.accumulate)
     loss = torch.zeros((), device=batch.image.device)
     for position, part in enumerate(parts):
-        seed_all(run.plan.seed, "step", state.step, position)
+        seed_all(run.plan.seed, "step", state.step, position, *run.together.key)
         with run.autocast():
-            share = run.task.loss(state.model, part, batch)
+            share = run.share(part, batch, position + 1 == len(parts))
         state.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
         loss = loss + share.detach()
     state.scaler.unscale_(state.optimizer)
@@ -33,7 +36,7 @@ def update(run: Run, state: State, batch: Batch) -> Tensor:
     if not state.scaler.is_enabled() and loss.device.type == "cpu":
         found = not_finite(loss, [parameter.grad for parameter in parameters if parameter.grad is not None])
         if found:
-            raise diverged(run, state.step, found, batch.index.tolist())
+            raise diverged(run, state.step, found)
     run.clip(parameters)
     set_lr(state.optimizer, run.schedule.lr(state.step))
     state.scaler.step(state.optimizer)

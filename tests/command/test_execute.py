@@ -83,7 +83,7 @@ def test_the_precision_of_the_start_is_kept(spec, monkeypatch):
     plan = address(spec).plan
     plan.write_text(plan.read_text().replace("precision: fp32", "precision: bf16"))
     seen = []
-    monkeypatch.setattr(_execute, "prepare", lambda spec, folder, precision: seen.append(precision) or pytest.skip())
+    monkeypatch.setattr(_execute, "prepare", lambda spec, folder, precision, _: seen.append(precision) or pytest.skip())
     with pytest.raises(pytest.skip.Exception):
         _execute.execute(spec, address(spec), rerun=False)
     assert seen == ["bf16"]

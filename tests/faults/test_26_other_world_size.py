@@ -1,28 +1,118 @@
-"""Row 26: one process today: a world of two is refused before anything is written; a step is the same on any rank.
+"""Row 26: another number of processes: the same steps, one writer, one end; a run goes on in any world.
 
-Several devices come with an issue of their own. What they will rest on holds already: the order is a pure function of
-(seed, step), and the global batch is frozen.
+A step is a pure function of (seed, step), and the global batch is frozen: the ranks share it out among themselves.
 """
 
+import dataclasses
 import itertools
+import re
+import signal
+import subprocess
+import sys
 
 import kit
+import numpy as np
 import pytest
 import torch
 
 from cvrun import config
 from cvrun.build import build_loggers, build_run
 from cvrun.prepare import prepare
+from cvrun.trainer import checkpoint
+
+EXACT = ("model.drop_rate=0.0", "trainer.sync_batch_norm=true", "augment=none", "trainer.batch_size=7")
+"""No number differs between ranks but by rounding: dropout draws for each rank, BatchNorm looks at all images."""
 
 
-@pytest.mark.parametrize("command", ["train", "check"])
+@pytest.fixture(scope="module")
+def exact(words, tmp_path_factory):
+    """The words of such a run, and its folder when one process has made it."""
+    cwd = tmp_path_factory.mktemp("alone")
+    said = kit.run([*words, *EXACT], cwd)
+    assert said.code == 0, said.err
+    return [*words, *EXACT], kit.run_folder(cwd)
+
+
+def require_same_run(folder, alone):
+    """Records, metrics and predictions are those of one process, up to rounding; nothing is there twice."""
+    mine, theirs = kit.records(folder), kit.records(alone)
+    assert [(row["step"], sorted(row)) for row in mine] == [(row["step"], sorted(row)) for row in theirs]
+    for row, expected in zip(mine, theirs, strict=True):
+        assert row == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    with np.load(folder / "predictions" / "val.npz") as a, np.load(alone / "predictions" / "val.npz") as b:
+        assert a["ids"].tolist() == b["ids"].tolist() and a["targets"].tolist() == b["targets"].tolist()
+        np.testing.assert_allclose(a["probabilities"], b["probabilities"], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_run_of_two_goes_on_alone(exact, tmp_path):
+    words, alone = exact
+    said = kit.run([*words, "devices=2"], tmp_path, env={"CVRUN_FAULT": "checkpoint.before_prune@2#0=kill"})
+    assert said.code == 137, said.err
+    folder = kit.run_folder(tmp_path)
+    assert len(list(folder.glob("checkpoints/step-*"))) >= 1
+    said = kit.run(["resume", folder, "devices=1"], tmp_path)
+    assert said.code == 0, said.err
+    assert "devices 2 -> 1" in said.err
+    require_same_run(folder, alone)
+
+
+@pytest.mark.slow
+def test_a_run_of_one_goes_on_as_two(exact, tmp_path):
+    words, alone = exact
+    assert kit.run(words, tmp_path, "checkpoint.before_prune@1=kill").code == 137
+    folder = kit.run_folder(tmp_path)
+    said = kit.run(["resume", folder, "devices=2", "trainer.accumulate=2"], tmp_path)
+    assert said.code == 0, said.err
+    assert said.err.count("devices 1 -> 2") == said.out.count("finished (all") == 1
+    require_same_run(folder, alone)
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_launcher_stops_all_at_one_step(words, tmp_path):
+    child = kit.Child([*words, "devices=2"], tmp_path, env={"CVRUN_FAULT": "step.begin@5#1=hang:3"})
+    child.wait_for(lambda: any(kit.records(path)[-1]["step"] == 4 for path in tmp_path.glob("outputs/f/*")))
+    child.send(signal.SIGTERM, group=True)
+    said = child.wait()
+    assert said.code == 143, said.err
+    folder = kit.run_folder(tmp_path)
+    status = kit.status(folder)
+    assert status["state"] == "interrupted" and status["step"] in (5, 6, 7)
+    assert said.err.count("stopped by SIGTERM after step") == 1
+    path, content = checkpoint.newest(folder / "checkpoints", "step", pytest.fail)
+    assert checkpoint.step_of(path) == content["state"]["step"] == status["step"]
+    # Of the evaluation after step 3, and of the end.
+    assert len(list(folder.glob("checkpoints/step-*"))) == 2
+
+
+@pytest.mark.slow
+def test_one_that_fails_ends_all_with_its_words_and_code(words, tmp_path):
+    said = kit.run([*words, "devices=2"], tmp_path, env={"CVRUN_FAULT": "step.begin@5#1=oom"})
+    assert said.code == 6
+    lines = [line for line in said.err.splitlines() if line.startswith("cvrun train")]
+    assert len(lines) == 1 and lines[0].startswith("cvrun train: out of memory on cpu with trainer.batch_size=8")
+    status = kit.status(kit.run_folder(tmp_path))
+    assert (status["state"], status["step"], status["resumable"]) == ("failed", 3, True)
+    assert status["reason"] in lines[0]
+
+
+@pytest.mark.slow
+def test_torchrun_starts_them_as_well(words, exact, tmp_path):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "cvrun"]
+    given = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 120}
+    done = subprocess.run([*torchrun, *exact[0]], **given)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("finished (all") == 1
+    require_same_run(kit.run_folder(tmp_path), exact[1])
+
+
 @pytest.mark.parametrize("size", ["2", "8"])
-def test_a_launcher_of_several_is_refused(words, call, tmp_path, monkeypatch, command, size):
+def test_a_command_that_does_not_train_is_for_one_process(words, call, tmp_path, monkeypatch, size):
     monkeypatch.setenv("WORLD_SIZE", size)
     monkeypatch.setenv("RANK", "1")
-    said = call(command, *words[1:])
+    said = call("check", *words[1:])
     assert said.code == 2
-    assert said.err == f"cvrun {command}: WORLD_SIZE={size}: expected one process; start it without torchrun\n"
+    assert said.err == f"cvrun check: WORLD_SIZE={size}: expected one process; start it without torchrun\n"
     assert not (tmp_path / "outputs").exists()
 
 
@@ -32,42 +122,38 @@ def test_a_world_of_one_is_no_world(words, whole, tmp_path):
     assert kit.status(kit.run_folder(tmp_path))["digest"] == kit.status(whole)["digest"]
 
 
-def test_a_run_cannot_go_on_in_another_world(words, whole, tmp_path):
-    assert kit.run(words, tmp_path, "checkpoint.before_prune@2=kill").code == 137
-    folder = kit.run_folder(tmp_path)
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    said = kit.run(["resume", folder], tmp_path, env={"WORLD_SIZE": "2", "RANK": "0"})
-    assert said.code == 2 and "WORLD_SIZE=2: expected one process" in said.err
+def test_the_number_of_processes_is_said_once(run, words, tmp_path):
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for command in (["resume", run], words):
+        said = kit.run([*command, "devices=3"], tmp_path, env={"WORLD_SIZE": "2", "RANK": "0"})
+        assert said.code == 2
+        assert re.search("devices=3: expected 2, as many as processes were started", said.err)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_the_global_batch_is_frozen(run, whole, tmp_path):
     for size in (4, 16):
-        said = kit.run(["resume", folder, f"trainer.batch_size={size}"], tmp_path)
+        said = kit.run(["resume", run, f"trainer.batch_size={size}"], tmp_path)
         assert said.code == 2
         assert f"trainer.batch_size={size}: trainer.batch_size is frozen" in said.err
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    assert kit.run(["resume", folder], tmp_path).code == 0
-    assert kit.status(folder)["digest"] == kit.status(whole)["digest"]
+    assert kit.run(["resume", run], tmp_path).code == 0
+    assert kit.status(run)["digest"] == kit.status(whole)["digest"]
 
 
-def batches(words, root, start: int):
-    spec = config.compose([*words[1:], f"output_root={root}"])
+def test_the_ranks_have_the_images_of_each_step(words, tmp_path):
+    spec = config.compose([*words[1:], f"output_root={tmp_path}"])
     prepared = prepare(spec)
     prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
     recorder = build_loggers(prepared.plan)
     try:
         run, _ = build_run(prepared, recorder, None, None, lambda: 0.0)
-        return [(batch.index, batch.image) for batch in itertools.islice(run.train_batches(start), 2)]
     finally:
         recorder.close()
-
-
-def test_a_step_has_the_same_images_on_any_rank_and_from_any_start(words, tmp_path, monkeypatch):
-    found = []
-    for rank in ("0", "1", "5"):
-        monkeypatch.setenv("RANK", rank)
-        monkeypatch.setenv("LOCAL_RANK", rank)
-        found.append(batches(words, tmp_path / rank, 4))
-    # One step further, its first batch is the second one of the others.
-    found.append([found[0][0], *batches(words, tmp_path / "later", 5)[:1]])
-    for other in found[1:]:
-        for (rows, image), (their_rows, their_image) in zip(found[0], other, strict=True):
-            assert torch.equal(rows, their_rows) and torch.equal(image, their_image)
-    assert not torch.equal(found[0][0][0], found[0][1][0])
+    for world in (2, 3):
+        shares = [dataclasses.replace(run.train_batches, rank=rank, world=world)(2) for rank in range(world)]
+        for whole, *parts in itertools.islice(zip(run.train_batches(2), *shares, strict=True), 4):
+            # Augmented as in one process: the numbers are drawn for the image, wherever it is.
+            images = {int(at): image for part in parts for at, image in zip(part.index, part.image, strict=True)}
+            assert sorted(images) == sorted(whole.index.tolist())
+            for at, image in zip(whole.index.tolist(), whole.image, strict=True):
+                torch.testing.assert_close(images[at], image, rtol=0, atol=0)

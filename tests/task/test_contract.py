@@ -19,11 +19,11 @@ def test_every_module_has_a_choice():
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_a_task_has_the_four_methods_with_the_arguments_of_the_contract(name):
+def test_a_task_has_the_five_methods_with_the_arguments_of_the_contract(name):
     node = yaml.safe_load(CHOICES[name].read_text())
     module = options.load("task", node.pop("option"))
     task = module.build(module.Config(**node), None, ())
-    assert len(METHODS) == 4
+    assert len(METHODS) == 5
     for method in METHODS:
         expected = list(inspect.signature(getattr(Task, method)).parameters)[1:]
         assert list(inspect.signature(getattr(task, method)).parameters) == expected

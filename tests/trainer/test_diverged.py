@@ -1,5 +1,6 @@
 """diverged.json says what there is to know about the step that was to blame."""
 
+import dataclasses
 import json
 import math
 
@@ -44,10 +45,15 @@ def test_it_names_step_rate_and_images(start, step):
     assert "its 300 images are in diverged.json" in str(error) and "lower optimizer.lr" in str(error)
 
 
-def test_rows_that_are_known_are_not_looked_up(start):
+def test_of_several_ranks_each_names_the_images_of_all_and_one_writes_them(start):
     run, _ = start(*SAMPLED)
-    diverged(run, 2, "a gradient is not finite", [7, 3, 7])
-    assert content(run)["images"] == [run.ids[7], run.ids[3], run.ids[7]]
+    share = dataclasses.replace(run.train_batches, rank=1, world=2)
+    assert len(next(share(2)).index) == 150
+    follower = dataclasses.replace(run, train_batches=share, folder=dataclasses.replace(run.folder, ours=False))
+    assert "its 300 images are in diverged.json" in str(diverged(follower, 2, "a gradient is not finite"))
+    assert not run.folder.diverged.exists()
+    diverged(dataclasses.replace(run, train_batches=share), 2, "a gradient is not finite")
+    assert content(run)["images"] == images_of(run, 2)
 
 
 def test_after_the_last_step_there_are_no_images(start):
@@ -59,5 +65,5 @@ def test_after_the_last_step_there_are_no_images(start):
 def test_a_rate_that_is_not_finite_is_null(start):
     run, _ = start(*SAMPLED)
     object.__setattr__(run.schedule.span, "lr", math.inf)
-    diverged(run, 2, "x", [])
+    diverged(run, 2, "x")
     assert content(run)["lr"] is None

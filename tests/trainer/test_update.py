@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from cvrun.build import autocast
+from cvrun.dist import ALONE
 from cvrun.errors import DivergedError
 from cvrun.folder import RunFolder
 from cvrun.loss.cross_entropy import Config as LossConfig
@@ -19,6 +20,7 @@ from cvrun.task.classification import Classification
 from cvrun.trainer.best import Best
 from cvrun.trainer.digest import digest
 from cvrun.trainer.ema import NoEma, WeightEma
+from cvrun.trainer.shares import Single
 from cvrun.trainer.state import LossMean, State
 from cvrun.trainer.update import not_finite, update
 
@@ -42,6 +44,9 @@ def setup(accumulate=1, weights="none", precision="fp32", clip=None, model=None)
         plan=SimpleNamespace(accumulate=accumulate, seed=0, total_steps=10),
         task=task,
         schedule=schedule,
+        together=ALONE,
+        share=Single(task, model),
+        step_images=lambda step: torch.arange(10),
         autocast=autocast(precision, torch.device("cpu")),
         clip=clip or (lambda parameters: None),
     )
