@@ -38,11 +38,12 @@ EVERYTHING = (
     "trainer.ema_decay=0.9",
     "trainer.max_grad_norm=1",
     "logger=[jsonl,csv]",
+    "cache=disk",
 )
 """Whatever keeps state or draws numbers."""
 
 CACHES = ("cold", "warm", "closed")
-"""The folder for fitted statistics: empty, filled by an earlier run, or one that cannot be made."""
+"""The folder for decoded images and statistics: empty, filled by an earlier run, or one that cannot be made."""
 
 INTERVALS = ("2st", "1ep")
 SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1", "SIGKILL")
