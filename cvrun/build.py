@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
-import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -15,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from cvrun import options
+from cvrun.arithmetic import arranged, autocast
+from cvrun.compiler import compile_models, telling
 from cvrun.early_stopping import Stopper
 from cvrun.logger import Header
 from cvrun.logger._queued import Queued
@@ -22,6 +20,7 @@ from cvrun.logger._together import Loggers
 from cvrun.metric import Metric
 from cvrun.normalize import Affine, Source
 from cvrun.optimizer import param_groups
+from cvrun.optimizer._layout import keep_layout
 from cvrun.pipeline.loader import TrainLoader, evaluation_batches
 from cvrun.pipeline.store import Store
 from cvrun.pipeline.unreadable import cannot_be_used
@@ -73,6 +72,7 @@ def build_run(
     # weights in the checkpoint, and must not depend on a file or a hub that may be gone.
     seed_all(spec.settings.seed, "init")
     model = build_model(plan, pretrained=not commits(plan.folder.checkpoints, "step")).to(device)
+    model = arranged(model, plan.training.precision, device)
     train_store = store_of(prepared, "train", recorder.say)
     val_store = store_of(prepared, "val", recorder.say)
     pixels = {"train": train_store.digest(), "val": val_store.digest()}
@@ -95,7 +95,7 @@ def build_run(
         folder=plan.folder,
         task=build_task(spec, plan.data.counts["train"], plan.metrics),
         schedule=schedule,
-        train_batches=loader,
+        train_batches=telling(loader, recorder.say) if spec.settings.compile else loader,
         val_batches=evaluation_batches(val_store, normalize, spec.trainer.eval_batch_size, device),
         autocast=autocast(plan.training.precision, device),
         clip=_clip(plan.training.max_grad_norm),
@@ -108,7 +108,10 @@ def build_run(
         ids=prepared.manifest.ids,
         val_ids=tuple(prepared.manifest.ids[i] for i in prepared.split.val.tolist()),
     )
-    return run, _state(spec, plan.training, model, schedule)
+    state = _state(spec, plan.training, model, schedule)
+    if spec.settings.compile:
+        compile_models(state.models().values())
+    return run, state
 
 
 def build_model(plan: Plan, pretrained: bool) -> nn.Module:
@@ -144,14 +147,6 @@ def store_of(prepared: Prepared, part: str, say: Callable[[str], None]) -> Store
     if remarks := store.remarks(part):
         say(remarks)
     return store
-
-
-def autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
-    """Give the context in which models compute."""
-    dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16}
-    if precision not in dtypes:
-        return contextlib.nullcontext
-    return functools.partial(torch.autocast, device.type, dtype=dtypes[precision])
 
 
 def header(plan: Plan, step: int, evaluated: int) -> Header:
@@ -190,6 +185,7 @@ def _state(spec: Spec, training: TrainingPlan, model: nn.Module, schedule: Sched
     decay = spec.parts["optimizer"].config.weight_decay
     stopper: Stopper = _option(spec, "early_stopping", training.mode)
     optimizer = _option(spec, "optimizer", param_groups(model, decay), training.lr)
+    keep_layout(optimizer)
     # A fused SGD that is told of an overflow keeps the weights, but not its momentum, which at the first step is left
     # as the memory was found (torch 2.15, optim/sgd.py). So the scaler leaves such a step out by itself.
     optimizer._step_supports_amp_scaling = False

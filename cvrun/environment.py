@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,16 +17,37 @@ DEFAULT_THREADS = torch.get_num_threads()
 """[threads] What torch chose at start-up, before any run set its own."""
 
 
-def environment(device: str, threads: int, deterministic: bool) -> dict[str, str]:
+def default_threads(decoding: int) -> int:
+    """Give the threads for torch beside those that decode images while it computes, at least 1.
+
+    No more than torch chose by itself, which OMP_NUM_THREADS bounds. A thread that has to wait for a core holds up all
+    others at each barrier: two threads on one free core are slower than one.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(DEFAULT_THREADS, cores - decoding))
+
+
+def environment(device: str, threads: int, deterministic: bool, compiled: bool = False) -> dict[str, str]:
     """Give versions, device, threads and kernels as text; where one differs, a run that goes on has other bits."""
     name = platform.machine() if device == "cpu" else torch.cuda.get_device_name(device)
     capability = torch.backends.cpu.get_cpu_capability()
     return {
         "torch": str(torch.__version__),
-        "device": f"{device} {name} {capability}",
+        "device": f"{device} {name} {capability}{' compiled' if compiled else ''}",
         "threads": str(threads),
         "deterministic": str(deterministic),
     }
+
+
+@functools.cache
+def processor() -> str:
+    """Give the model of the CPU, such as "AMD EPYC 9654 96-Core Processor", and what torch uses of it."""
+    found = None
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:
+            found = re.search(r"^model name\s*:\s*(.+)$", file.read(), re.MULTILINE)
+    name = found[1] if found else platform.processor() or platform.machine()
+    return f"{name} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def code_version() -> str:

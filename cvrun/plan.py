@@ -54,6 +54,7 @@ class Plan:
         num_parameters: Trainable numbers of the model.
         device: "cpu", "cuda" or "cuda:N".
         threads: [threads] Of torch on the CPU.
+        precision_reason: Why training.precision is what it is; empty where it was asked for.
         environment: What bits depend on beside the spec: versions, device, threads.
         code: Version and commit of cvrun.
         warnings: Lines for the user.
@@ -69,6 +70,7 @@ class Plan:
     num_parameters: int
     device: str
     threads: int
+    precision_reason: str
     environment: dict[str, str]
     code: str
     warnings: tuple[str, ...]
@@ -89,6 +91,7 @@ class Plan:
             "model": {"parameters": self.num_parameters, **shape},
             "device": self.device,
             "threads": self.threads,
+            "precision_reason": self.precision_reason,
             "environment": self.environment,
             "warnings": list(self.warnings),
         }
@@ -108,6 +111,7 @@ class Plan:
         warmup = f" after {training.warmup_steps:,} steps of warmup" if training.warmup_steps else ""
         names = {group: _name(choice) for group, choice in self.spec.parts.items()}
         extras = [f"{g} {names[g]}" for g in ("normalize", "sampler", "augment", "loss", "early_stopping", "tta")]
+        precision = f"{training.precision} ({self.precision_reason})" if self.precision_reason else training.precision
         return [
             ("run", self.folder.path.as_posix()),
             ("changes", " ".join(self.spec.changes) or "none"),
@@ -119,7 +123,7 @@ class Plan:
             ("batch", f"{training.batch_size:,} images{parts}"),
             ("rate", f"{names['optimizer']}, lr {training.lr:g}, {names['scheduler']}{warmup}"),
             ("monitor", f"{training.monitor} ({training.mode}), evaluated every {_count(training.eval_every, 'step')}"),
-            ("machine", f"{self.device}, {_count(self.threads, 'thread')}, {training.precision}, seed {training.seed}"),
+            ("machine", f"{self.device}, {_count(self.threads, 'thread')}, {precision}, seed {training.seed}"),
         ]
 
 

@@ -17,9 +17,11 @@ import torch
 from tqdm import tqdm
 
 from cvrun import dist, options
+from cvrun.allocator import keep_freed
+from cvrun.compiler import require_compiler
 from cvrun.data import Manifest
 from cvrun.duration import to_steps
-from cvrun.environment import DEFAULT_THREADS, code_version, environment
+from cvrun.environment import code_version, default_threads, environment
 from cvrun.errors import ConfigError, did_you_mean, printable
 from cvrun.folder import RunFolder
 from cvrun.metric import Metric
@@ -32,6 +34,8 @@ from cvrun.pipeline.place import Cache, open_images
 from cvrun.pipeline.store import Store
 from cvrun.pipeline.unreadable import LeftOut, leave_out
 from cvrun.plan import DataFacts, Plan
+from cvrun.precision import Decision, counting, settle
+from cvrun.probe import Work
 from cvrun.rehearse import try_model, try_parts, warnings
 from cvrun.spec import Settings, Spec
 from cvrun.split import Split
@@ -72,6 +76,10 @@ def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None =
     if dist.launched_world_size() > 1:
         raise ConfigError(f"WORLD_SIZE={dist.launched_world_size()}: expected one process", "start it without torchrun")
     device = resolve_device(spec.settings.device)
+    if spec.settings.compile:
+        require_compiler(device)
+    # Before anything large is allocated.
+    keep_freed(spec.settings.keep_memory)
     where = folder or address(spec)
     _require_outside(where, spec)
     manifest: Manifest = options.build("data", spec.parts["data"].option, spec.parts["data"].config)
@@ -91,10 +99,20 @@ def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None =
 def _plan(spec: Spec, folder: RunFolder, manifest: Manifest, split: Split, device: str, precision: str | None) -> Plan:
     facts = _facts(manifest, split)
     metrics = _metrics(len(facts.classes))
-    training = _training(spec, sum(facts.counts["train"]), metrics, device, precision)
+    training = _training(spec, sum(facts.counts["train"]), metrics)
     shape = Shape(facts.form.channels, facts.form.size, len(facts.classes), facts.classes)
-    try_parts(spec, shape, np.array(facts.counts["train"]))
-    threads = spec.settings.threads or DEFAULT_THREADS
+    counts = np.array(facts.counts["train"])
+    try_parts(spec, shape, counts)
+    threads = spec.settings.threads or default_threads(0)
+    smallest = training.batch_size // training.accumulate
+    with counting() as flops:
+        num_parameters = try_model(spec, shape, smallest)
+    if precision is None:
+        work = Work(spec, training, shape, counts, metrics, threads, num_parameters, flops())
+        decision = settle(work, device)
+    else:
+        decision = Decision(precision, "as at the start")
+    training = replace(training, precision=decision.precision)
     return Plan(
         spec=spec,
         run_id=spec.id,
@@ -103,10 +121,11 @@ def _plan(spec: Spec, folder: RunFolder, manifest: Manifest, split: Split, devic
         data=facts,
         metrics=metrics,
         shape=shape,
-        num_parameters=try_model(spec, shape, training.batch_size // training.accumulate),
+        num_parameters=num_parameters,
         device=device,
         threads=threads,
-        environment=environment(device, threads, spec.settings.deterministic),
+        precision_reason=decision.reason,
+        environment=environment(device, threads, spec.settings.deterministic, spec.settings.compile),
         code=code_version(),
         warnings=tuple(warnings(spec, training, metrics, device)),
     )
@@ -186,9 +205,8 @@ def _metrics(num_classes: int) -> tuple[Metric, ...]:
     return tuple(Metric(name, m.MODE, m.compute) for name, m in modules if num_classes >= m.MIN_CLASSES)
 
 
-def _training(
-    spec: Spec, num_train: int, metrics: tuple[Metric, ...], device: str, precision: str | None
-) -> TrainingPlan:
+def _training(spec: Spec, num_train: int, metrics: tuple[Metric, ...]) -> TrainingPlan:
+    """Give the numbers of the loop; the precision is settled when the model is known."""
     wanted, monitor = spec.trainer, spec.monitor
     if wanted.batch_size > num_train:
         raise ConfigError(
@@ -203,7 +221,6 @@ def _training(
     if warmup >= total:
         raise ConfigError(f"scheduler.warmup={choice.config.warmup}: is {warmup} of {total} steps, expected fewer")
     lr = scaled_lr(spec.parts["optimizer"].config, wanted.batch_size)
-    chosen = precision or _precision(wanted.precision, device)
     training = TrainingPlan(
         total_steps=total,
         steps_per_epoch=per_epoch,
@@ -217,7 +234,7 @@ def _training(
         lr=lr,
         warmup_steps=warmup,
         seed=spec.settings.seed,
-        precision=chosen,
+        precision=wanted.precision,
         monitor=monitor.metric,
         mode=_mode(spec, metrics),
         min_delta=monitor.min_delta,
@@ -226,14 +243,6 @@ def _training(
     # Built once here for its checks: milestones and floors can be wrong only now that steps and lr are known.
     options.build("scheduler", choice.option, choice.config, training.span)
     return training
-
-
-def _precision(asked: str, device: str) -> str:
-    if asked != "auto":
-        return asked
-    if device == "cpu":
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
 def _mode(spec: Spec, metrics: tuple[Metric, ...]) -> str:

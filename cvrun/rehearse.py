@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from cvrun import options
+from cvrun.arithmetic import computes_bf16
+from cvrun.compiler import CPU_WARNING
 from cvrun.errors import ConfigError, CvrunError
 from cvrun.metric import Metric
 from cvrun.model import Shape
@@ -157,6 +159,8 @@ def warnings(spec: Spec, training: TrainingPlan, metrics: tuple[Metric, ...], de
     declared = {metric.name: metric.mode for metric in metrics}[training.monitor.rpartition("/")[2]]
     if declared != training.mode:
         found.append(f"monitor.mode={training.mode}, but {training.monitor} is better when it is {declared}imal")
-    if training.precision != "fp32" and device == "cpu" and not torch.cpu._is_avx512_bf16_supported():
+    if spec.settings.compile and device == "cpu":
+        found.append(CPU_WARNING)
+    if training.precision != "fp32" and device == "cpu" and not computes_bf16():
         found.append(f"trainer.precision={training.precision}: this processor has no fast path for it")
     return found

@@ -1,3 +1,4 @@
+import os
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,40 @@ def test_environment_says_what_bits_depend_on():
     assert found["deterministic"] == "False"
     assert environment.environment("cpu", 3, True) == {**found, "deterministic": "True"}
     assert all(isinstance(value, str) for value in found.values())
+
+
+def test_compiled_kernels_are_another_environment():
+    plain, compiled = (environment.environment("cpu", 3, False, wanted) for wanted in (False, True))
+    assert compiled["device"] == plain["device"] + " compiled"
+    assert set(plain) == set(compiled)
+
+
+@pytest.mark.parametrize(
+    ("cores", "at_start", "decoding", "threads"),
+    [(8, 8, 0, 8), (8, 8, 2, 6), (2, 2, 2, 1), (2, 2, 9, 1), (8, 1, 2, 1), (8, 4, 2, 4), (1, 8, 0, 1)],
+)
+def test_threads_are_the_cores_that_do_not_decode(monkeypatch, cores, at_start, decoding, threads):
+    """at_start is what OMP_NUM_THREADS, or torch by itself, allows."""
+    monkeypatch.setattr(environment.os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
+    monkeypatch.setattr(environment, "DEFAULT_THREADS", at_start)
+    assert environment.default_threads(decoding) == threads
+
+
+def test_cores_that_others_keep_do_not_count(monkeypatch):
+    """As under taskset."""
+    cores = os.sched_getaffinity(0)
+    monkeypatch.setattr(environment, "DEFAULT_THREADS", 10**6)
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        assert environment.default_threads(0) == 1
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert environment.default_threads(0) == len(cores)
+
+
+def test_the_processor_is_named():
+    found = environment.processor()
+    assert found.endswith(torch.backends.cpu.get_cpu_capability()) and len(found.split()) > 1
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import yaml
 from torch import nn
 
 from cvrun import options
-from cvrun.build import autocast, build_tta
+from cvrun.arithmetic import arranged, autocast
+from cvrun.build import build_tta
 from cvrun.data import ImageForm
 from cvrun.errors import CheckpointError, ConfigError, did_you_mean
 from cvrun.model import Shape
@@ -95,7 +96,7 @@ def load_trained(spec: Spec, checkpoints: Path, which: str, tta: str | None, war
     if spec.settings.threads:
         torch.set_num_threads(spec.settings.threads)
     return Trained(
-        model=model.to(device).eval(),
+        model=arranged(model.to(device), meta["precision"], device).eval(),
         step=step,
         classes=tuple(meta["classes"]),
         form=form,

@@ -39,6 +39,10 @@ class WeightEma:
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self.decay = decay
         self.num_updates = 0
+        # To walk through the modules takes longer than the arithmetic, so the tensors are looked up once.
+        self._own = _tensors(self.model)
+        self._source: nn.Module | None = None
+        self._theirs: tuple[list[Tensor], list[Tensor]] = ([], [])
 
     def models(self) -> dict[str, nn.Module]:
         """Give the averaged model under the name "val/ema"."""
@@ -49,10 +53,11 @@ class WeightEma:
         """Move the average towards model."""
         decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
         self.num_updates += 1
-        average: list[Tensor] = list(self.model.parameters())
-        torch._foreach_lerp_(average, list(model.parameters()), 1.0 - decay)
-        for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
-            mine.copy_(theirs)
+        if self._source is not model:
+            self._source, self._theirs = model, _tensors(model)
+        torch._foreach_lerp_(self._own[0], self._theirs[0], 1.0 - decay)
+        if self._own[1]:
+            torch._foreach_copy_(self._own[1], self._theirs[1])
 
     def state_dict(self) -> dict[str, Any]:
         """Give weights and update count."""
@@ -62,3 +67,8 @@ class WeightEma:
         """Take weights and update count."""
         self.model.load_state_dict(state["model"])
         self.num_updates = state["num_updates"]
+
+
+def _tensors(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Give parameters and buffers."""
+    return list(model.parameters()), list(model.buffers())

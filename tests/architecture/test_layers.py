@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "cvrun"
 
 GROUND = {"", "errors", "rng", "duration", "dist", "folder", "cache", "fault", "tensorfile", "yamlfile", "streams"}
-GROUND |= {"cells", "stopping"}
+GROUND |= {"allocator", "cells", "stopping"}
 PARTS = {
     "data",
     "split",
@@ -29,6 +29,10 @@ PARTS = {
 }
 ASSEMBLY = {
     "added",
+    "arithmetic",
+    "compiler",
+    "precision",
+    "probe",
     "options",
     "typed",
     "spec",

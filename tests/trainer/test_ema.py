@@ -79,3 +79,35 @@ def test_it_does_not_share_memory_with_the_model():
     before = ema.model[0].weight.clone()
     wander(model, 1)
     assert torch.equal(ema.model[0].weight, before)
+
+
+def test_buffers_of_every_type_are_copied_and_a_model_without_any_is_fine():
+    model = network()
+    ema = WeightEma(model, 0.9)
+    for seed in range(3):
+        wander(model, seed)
+        ema.update(model)
+    assert ema.model[1].num_batches_tracked.item() == 3
+    assert ema.model[1].num_batches_tracked.dtype == torch.int64
+    linear = nn.Linear(2, 2)
+    WeightEma(linear, 0.9).update(linear)
+
+
+def test_the_average_follows_whichever_model_is_given():
+    """The tensors of a model are looked up once, and again for another model."""
+    one, other = network(), network()
+    ema = WeightEma(one, 0.0)
+    ema.update(one)
+    wander(other, 3)
+    ema.update(other)
+    for mine, theirs in zip(ema.model.state_dict().values(), other.state_dict().values(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_it_keeps_the_layout_of_the_weights():
+    model = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5)).to(memory_format=torch.channels_last)
+    ema = WeightEma(model, 0.9)
+    plain = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5))
+    ema.load_state_dict({"model": plain.state_dict(), "num_updates": 1})
+    ema.update(model)
+    assert ema.model[0].weight.stride() == model[0].weight.stride() == (27, 1, 9, 3)

@@ -88,7 +88,9 @@ def test_a_copy_is_equal_and_shares_no_memory():
     assert len(mine) == len(theirs) == 11
     for one, other in zip(mine, theirs, strict=True):
         assert (one.dtype, one.shape, one.device.type) == (other.dtype, other.shape, "cpu")
-        assert torch.equal(one, other) and not one.requires_grad and one.is_contiguous()
+        assert torch.equal(one, other) and not one.requires_grad
+        # As it lies in memory, which is the fastest to copy; without the holes and overlaps of a view.
+        assert one.stride() == torch.empty_like(other).stride() and one.untyped_storage().nbytes() == one.nbytes
         assert one.numel() == 0 or one.untyped_storage().data_ptr() != other.untyped_storage().data_ptr()
     assert copy["nested"][0]["a"][1] == 1.5 and copy["nested"][1][1:] == ("text", None)
     before = [tensor.clone() for tensor in mine]

@@ -1,0 +1,54 @@
+"""How a model computes: the memory layout of its filters, and the precision of its operations.
+
+It is the same in training, evaluation and prediction; names and values of the weights are not touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import platform
+import types
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Precision -> what autocast computes in; fp32 needs no autocast."""
+
+
+def arranged(model: nn.Module, precision: str, device: torch.device) -> nn.Module:
+    """Give model, itself, laid out and set up for precision on device, where its weights are.
+
+    Filters become channels-last, as the images are. On a CPU grouped convolutions stay in float32 under autocast:
+    oneDNN's reduced kernels for their gradients are slower than those for float32.
+    """
+    model.to(memory_format=torch.channels_last)
+    if device.type == "cpu" and precision in DTYPES:
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d) and module.groups > 1:
+                # A method of the module, so that a copy of the model computes with the weights of the copy.
+                module.forward = types.MethodType(_in_float32, module)  # type: ignore[method-assign]
+    return model
+
+
+def autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
+    """Give the context in which models compute."""
+    if precision not in DTYPES:
+        return contextlib.nullcontext
+    return functools.partial(torch.autocast, device.type, dtype=DTYPES[precision])
+
+
+def computes_bf16() -> bool:
+    """Give whether this processor has instructions for bfloat16; without them it is emulated, and slow."""
+    if platform.machine() in ("aarch64", "arm64"):
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _in_float32(module: nn.Conv2d, image: Tensor) -> Tensor:
+    with torch.autocast(image.device.type, enabled=False):
+        return type(module).forward(module, image.float())
