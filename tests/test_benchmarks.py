@@ -45,3 +45,29 @@ def test_the_cost_of_a_checkpoint_is_measured(monkeypatch, capsys):
     assert all(
         re.search(r"takes -?\d+ \(-?\d+ to -?\d+\) ms longer: -?[\d.]+% at one a minute", line) for line in lines[1:]
     )
+
+
+def test_the_rates_of_augmentations_are_measured(capsys):
+    benchmark("augment").main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if " px, batch " in line] == [
+        "32 px, batch 4, 1 rounds, 1 thread",
+        "224 px, batch 4, 1 rounds, 1 thread",
+    ]
+    rows = [line for line in lines if re.search(r"  [\d,]+ +[\d,]+ +\d+\.\d  \(\d+\.\d to \d+\.\d\)$", line)]
+    alone = [line for line in lines if re.match(r"(lighting|cutout) +[\d,]+$", line)]
+    assert (len(rows), len(alone)) == (2 * 17, 2 * 2)
+
+
+def test_the_cost_of_the_store_is_measured(capsys):
+    benchmark("store").main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    heads = [line for line in lines if not line.startswith("  ")]
+    assert heads == [
+        "60 files, kept as 32x32x3 crop, 1 rounds",
+        "8 files, kept as 224x224x3 crop, 1 rounds",
+        "8 files, kept as own shape x3, shorter side up to 256, 1 rounds",
+    ]
+    rows = [line for line in lines if re.search(r"\[(images|GB)/s\] +[\d,.]+  \([\d,.]+ to [\d,.]+\)$", line)]
+    # Two ways with three numbers of workers, opening, hashes; and twice two ways to take batches.
+    assert len(rows) == len(lines) - len(heads) == 3 * 8 + 2 * 2

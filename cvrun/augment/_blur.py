@@ -9,9 +9,6 @@ from cvrun.augment import _ops
 from cvrun.augment._parts import change_some
 from cvrun.rng import uniform
 
-_CHUNK = 1 << 18
-"""[values] What is blurred at once on a CPU, so that it stays in its cache between the taps."""
-
 
 def random_blur(image: Tensor, keys: Tensor, probability: float, kernel: int, sigma: tuple[float, float]) -> Tensor:
     """Give image with some samples blurred, in its dtype; the width is uniform in sigma [pixels]."""
@@ -31,16 +28,11 @@ def blur(x: Tensor, sigma: Tensor, kernel: int) -> Tensor:
     steps = torch.arange(kernel, dtype=torch.float64, device=sigma.device) - (kernel - 1) / 2
     weights = torch.softmax(-0.5 * (steps / sigma.double()[:, None]) ** 2, dim=1)
     weights = weights.to(torch.float32).to(x.device, non_blocking=True)
-    size = len(x) if x.device.type != "cpu" else max(1, _CHUNK // max(1, x[0].numel()))
-    parts = [_blurred(part, share) for part, share in zip(x.split(size), weights.split(size), strict=True)]  # type: ignore[no-untyped-call]
-    return torch.cat(parts).contiguous(memory_format=torch.channels_last)
-
-
-def _blurred(x: Tensor, weights: Tensor) -> Tensor:
     planes = x.contiguous().to(torch.float32)
     for dim in (2, 3):
         planes = _along(planes, weights, dim)
-    return planes.round_().clamp_(0, 255).to(x.dtype) if x.dtype == torch.uint8 else planes.clamp_(0, 255)
+    whole = planes.round_() if x.dtype == torch.uint8 else planes
+    return whole.clamp_(0, 255).to(x.dtype).contiguous(memory_format=torch.channels_last)
 
 
 def _along(x: Tensor, weights: Tensor, dim: int) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cvrun.augment import _enhance, _ops
-from cvrun.augment._parts import change_some, chosen, put, take
+from cvrun.augment._parts import change_some, chosen, pieces, put, take
 from cvrun.rng import uniform
 
 Range = tuple[float, float]
@@ -37,10 +37,13 @@ class Step:
     high: float
     stream: str
 
-    def __call__(self, image: Tensor, keys: Tensor) -> Tensor:
-        """Give image with each sample changed by its own parameter; keys (n,) on any device."""
-        parameter = self.low + (self.high - self.low) * uniform(keys, 1, self.stream)[:, 0]
-        return self.operation(image, parameter.to(image.device, non_blocking=True))
+    def parameters(self, keys: Tensor) -> Tensor:
+        """Give the parameter of each key, float32 (n,)."""
+        return self.low + (self.high - self.low) * uniform(keys, 1, self.stream)[:, 0]
+
+    def __call__(self, image: Tensor, parameters: Tensor) -> Tensor:
+        """Give image with each sample changed by its own parameter, (n,) on any device."""
+        return self.operation(image, parameters.to(image.device, non_blocking=True))
 
 
 def steps(brightness: float, contrast: float, saturation: float, hue: float) -> list[Step]:
@@ -61,15 +64,20 @@ def jitter(image: Tensor, keys: Tensor, changes: list[Step], probability: float)
     """
     hit = uniform(keys, 1, "jitter")[:, 0] < probability
     order = uniform(keys, len(changes), "jitter order").argsort(dim=1, stable=True)
-    # Channel after channel in memory: blends with a grey image are four times faster there.
-    result = image.to(torch.float32).contiguous()
-    result = result.clone() if result is image else result
-    for position in range(len(changes)):
-        for number, change in enumerate(changes):
-            index = chosen(hit & (order[:, position] == number))
-            if len(index):
-                put(result, index, change(take(result, index), keys[index]))
-    return result.contiguous(memory_format=torch.channels_last)
+    parameters = [change.parameters(keys) for change in changes]
+    result = torch.empty_like(image, dtype=torch.float32, memory_format=torch.channels_last)
+    for piece in pieces(torch.arange(len(keys), device=keys.device), image):
+        # Channel after channel in memory: blends with a grey image are four times faster there.
+        part = take(image, piece).contiguous().to(torch.float32, copy=True)
+        for place in order[piece].unbind(dim=1):
+            for number, change in enumerate(changes):
+                index = chosen(hit[piece] & (place == number))
+                if len(index) == len(piece):
+                    part = change(part, parameters[number][piece])
+                elif len(index):
+                    put(part, index, change(take(part, index), parameters[number][piece][index]))
+        put(result, piece, part)
+    return result
 
 
 def grey(image: Tensor, keys: Tensor, probability: float) -> Tensor:
@@ -93,7 +101,11 @@ def lighting(image: Tensor, keys: Tensor, deviation: float) -> Tensor:
     # Box and Muller 1958; 1 - u is never 0.
     normal = torch.sqrt(-2 * torch.log(1 - drawn[:, :3])) * torch.cos(2 * math.pi * drawn[:, 3:])
     shift = lighting_shift(deviation * normal).to(torch.float32).to(image.device, non_blocking=True)
-    return (image + shift[:, :, None, None]).clamp_(0, 255)
+    num, channels, height, width = image.shape
+    lines = image.permute(0, 2, 3, 1).reshape(num, height, width * channels)
+    # Rows of width * 3 values, so that the innermost dimension is long.
+    lit = (lines + shift.repeat(1, width)[:, None]).clamp_(0, 255)
+    return lit.view(num, height, width, channels).permute(0, 3, 1, 2)
 
 
 def lighting_shift(amount: Tensor) -> Tensor:

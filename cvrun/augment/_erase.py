@@ -71,9 +71,18 @@ def _filled(image: Tensor, keys: Tensor, filling: str) -> Tensor:
     if filling == "zeros":
         return image.new_zeros(1, 1, 1, 1).expand(len(image), image.shape[1], 1, 1)
     if filling == "mean":
-        # In float64 the order of summation does not show after rounding.
-        mean = image.mean(dim=(2, 3), keepdim=True, dtype=torch.float64)
-        return (mean.round() if image.dtype == torch.uint8 else mean).to(image.dtype)
+        return _mean(image)
     num, channels, height, width = image.shape
     levels = uniform(keys.to(image.device, non_blocking=True), channels * height * width, "erasing noise") * 256
     return levels.floor_().to(image.dtype).view(num, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _mean(image: Tensor) -> Tensor:
+    """Give the mean colour of each sample, (B, C, 1, 1); of uint8 images rounded to a level."""
+    num, channels, height, width = image.shape
+    lines = image.permute(0, 2, 3, 1).reshape(num, height, width * channels)
+    # Down the rows first, which are dense; in float64 the order of summation does not show after rounding.
+    whole = image.dtype == torch.uint8
+    columns = lines.sum(dim=1, dtype=torch.int64 if whole else torch.float64).view(num, width, channels)
+    mean = columns.sum(dim=1).double() / (height * width)
+    return (mean.round() if whole else mean).to(image.dtype)[:, :, None, None]

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cvrun.augment._parts import pieces
+
 INTERPOLATIONS = ("nearest", "bilinear")
 
 
@@ -49,6 +51,14 @@ def affine(x: Tensor, matrix: Tensor, interpolation: str, fill: int) -> Tensor:
         interpolation: "nearest" or "bilinear".
         fill: What stands outside the source.
     """
+    result = torch.empty_like(x)
+    for piece in pieces(torch.arange(len(x)), x):
+        some = slice(int(piece[0]), int(piece[-1]) + 1)
+        result[some] = _affine(x[some], matrix[some], interpolation, fill)
+    return result
+
+
+def _affine(x: Tensor, matrix: Tensor, interpolation: str, fill: int) -> Tensor:
     height, width = x.shape[-2:]
     across, down = _grid(matrix.to(torch.float32).to(x.device, non_blocking=True), height, width)
     if x.ndim == 3 or interpolation == "nearest":
@@ -56,10 +66,7 @@ def affine(x: Tensor, matrix: Tensor, interpolation: str, fill: int) -> Tensor:
     grid = torch.stack((across, down), dim=-1)
     # Outside, grid_sample sees zeros: on a scale that begins at fill.
     seen = functional.grid_sample(x.to(torch.float32) - fill, grid, mode="bilinear", align_corners=False) + fill
-    if x.dtype == torch.uint8:
-        seen = seen.round_()
-    seen = seen.clamp_(0, 255).to(x.dtype)
-    return seen.contiguous(memory_format=torch.channels_last)
+    return (seen.round_() if x.dtype == torch.uint8 else seen).clamp_(0, 255)
 
 
 def _grid(matrix: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -69,23 +76,24 @@ def _grid(matrix: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     x = torch.arange(width, device=matrix.device) - (width - 1) / 2
     y = (torch.arange(height, device=matrix.device) - (height - 1) / 2)[:, None]
     # addcmul rounds once: so does the matrix product that torchvision takes.
-    across = torch.addcmul(x * scaled[:, 0, 0], y, scaled[:, 0, 1]) + scaled[:, 0, 2]
-    down = torch.addcmul(x * scaled[:, 1, 0], y, scaled[:, 1, 1]) + scaled[:, 1, 2]
+    across = torch.addcmul(x * scaled[:, 0, 0], y, scaled[:, 0, 1]).add_(scaled[:, 0, 2])
+    down = torch.addcmul(x * scaled[:, 1, 0], y, scaled[:, 1, 1]).add_(scaled[:, 1, 2])
     return across, down
 
 
 def _pixel(place: Tensor, length: int) -> Tensor:
-    """Give the pixel at a place between -1 and 1, as a whole float; as grid_sample computes it."""
-    return ((place + 1) * length - 1).div_(2).round_()
+    """Give the pixel at a place between -1 and 1, as a whole float, in place; as grid_sample computes it."""
+    return place.add_(1).mul_(length).sub_(1).div_(2).round_()
 
 
 def _nearest(x: Tensor, rows: Tensor, columns: Tensor, fill: int) -> Tensor:
     pixels = x.permute(0, 2, 3, 1) if x.ndim == 4 else x[..., None]
     num, height, width, channels = pixels.shape
-    inside_rows, inside_columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+    outside = (rows < 0) | (rows > height - 1) | (columns < 0) | (columns > width - 1)
     first = torch.arange(num, device=x.device)[:, None, None] * (height * width)
-    flat = first + inside_rows.long() * width + inside_columns.long()
-    taken = pixels.reshape(-1, channels).index_select(0, flat.flatten()).view(num, height, width, channels)
-    outside = (rows != inside_rows) | (columns != inside_columns)
-    taken.masked_fill_(outside[..., None], fill)
+    flat = columns.long().add_(rows.long().mul_(width)).add_(first)
+    # What is outside points to a pixel of its own behind the others.
+    flat.masked_fill_(outside, num * height * width)
+    table = torch.cat((pixels.reshape(-1, channels), pixels.new_full((1, channels), fill)))
+    taken = table.index_select(0, flat.flatten()).view(num, height, width, channels)
     return taken.permute(0, 3, 1, 2) if x.ndim == 4 else taken[..., 0]

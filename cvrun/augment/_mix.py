@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cvrun.augment import _boxes
+from cvrun.augment._parts import pieces
 from cvrun.errors import ConfigError
 from cvrun.pipeline import Batch
 from cvrun.rng import uniform
@@ -67,8 +68,14 @@ class Mix:
 
 def blend(image: Tensor, share: Tensor) -> Tensor:
     """Give image * (1 - share) + opposite * share, float32; share (B,) in [0, 1]."""
-    own = image.to(torch.float32)
-    return torch.addcmul(own, own.flip(0).sub_(own), _column(share, image.device)[:, :, None, None])
+    result = torch.empty_like(image, dtype=torch.float32)
+    column = _column(share, image.device)[:, :, None, None]
+    for piece in pieces(torch.arange(len(image)), image):
+        start, end = int(piece[0]), int(piece[-1]) + 1
+        own = image[start:end].to(torch.float32)
+        opposite = image[len(image) - end : len(image) - start].flip(0).to(torch.float32)
+        torch.addcmul(own, opposite.sub_(own), column[start:end], out=result[start:end])
+    return result
 
 
 def soft_target(target: Tensor, share: Tensor, classes: int) -> Tensor:

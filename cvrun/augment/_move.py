@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from cvrun.augment import _geometry, _ops
+from cvrun.augment import _geometry
+from cvrun.augment._shift import shift
 from cvrun.pipeline import Batch
 from cvrun.rng import uniform
 
@@ -36,7 +37,7 @@ class Flips:
         hflip: Probability of a flip, left to right.
         vflip: Probability of a flip, top to bottom.
         padding: [pixels] On each side, before the image is cut to its size at a random place.
-        padding_mode: What the padding shows, as in _ops.window.
+        padding_mode: What the padding shows, as in _shift.shift.
     """
 
     hflip: float
@@ -47,17 +48,14 @@ class Flips:
 
 def flip_and_crop(batch: Batch, keys: Tensor, ranges: Flips, outside: Outside = ZEROS) -> Batch:
     """Give batch with random flips and shifts, all in one gather; the image keeps its dtype, a mask moves along."""
-    height, width = batch.image.shape[-2:]
     places = 2 * ranges.padding + 1
     # In float64, because float32 rounds some products up to places.
-    start = (uniform(keys, 2, "crop").double() * places).long() - ranges.padding
-    rows = _ops.positions(start[:, 0], uniform(keys, 1, "vflip")[:, 0] < ranges.vflip, height)
-    columns = _ops.positions(start[:, 1], uniform(keys, 1, "hflip")[:, 0] < ranges.hflip, width)
-    rows, columns = (index.to(batch.image.device, non_blocking=True) for index in (rows, columns))
-    image = _ops.window(batch.image, rows, columns, ranges.padding_mode, outside.image)
-    is_mask = batch.target.ndim == 3
-    target = _ops.window(batch.target, rows, columns, ranges.padding_mode, outside.mask) if is_mask else batch.target
-    return replace(batch, image=image, target=target)
+    corner = (uniform(keys, 2, "crop").double() * places).long() - ranges.padding
+    vflip = uniform(keys, 1, "vflip")[:, 0] < ranges.vflip
+    hflip = uniform(keys, 1, "hflip")[:, 0] < ranges.hflip
+    moves = (corner, vflip, hflip, ranges.padding, ranges.padding_mode)
+    image, target = shift(batch.image, *moves, outside.image), batch.target
+    return replace(batch, image=image, target=shift(target, *moves, outside.mask) if target.ndim == 3 else target)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,19 @@ while the images lie on another device: then who is chosen is known without wait
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
+
+_CACHED = 1 << 17
+"""[values] What a CPU works on at once, so that the next operation finds it in the cache."""
+
+
+def pieces(index: Tensor, x: Tensor) -> Iterator[Tensor]:
+    """Give index, int64 (n,), in pieces of as many samples of x as a CPU keeps in its cache; elsewhere whole."""
+    num = max(1, _CACHED // max(1, x[0].numel())) if x.device.type == "cpu" else max(1, len(index))
+    return iter(index.split(num))  # type: ignore[no-untyped-call]
 
 
 def chosen(flags: Tensor) -> Tensor:
@@ -18,7 +27,9 @@ def chosen(flags: Tensor) -> Tensor:
 
 
 def take(x: Tensor, index: Tensor) -> Tensor:
-    """Give the samples of x at index, int64 (n,), in the memory format of x."""
+    """Give the samples of x at index, int64 (n,), in the memory format of x; a view of x if that is cheaper."""
+    if _single(x, index):
+        return x.narrow(0, int(index[0]), 1)
     where = index.to(x.device, non_blocking=True)
     if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
         # index_select of a permuted tensor copies element by element; of a dense one, whole samples.
@@ -28,11 +39,18 @@ def take(x: Tensor, index: Tensor) -> Tensor:
 
 def put(x: Tensor, index: Tensor, part: Tensor) -> None:
     """Write the samples of part into x, in place, at index, int64 (n,)."""
+    if _single(x, index):
+        x.narrow(0, int(index[0]), 1).copy_(part)
+        return
     where = index.to(x.device, non_blocking=True)
     if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
         x.permute(0, 2, 3, 1).index_copy_(0, where, part.permute(0, 2, 3, 1))
     else:
         x.index_copy_(0, where, part)
+
+
+def _single(x: Tensor, index: Tensor) -> bool:
+    return len(index) == 1 and x.device.type == "cpu" and index.device.type == "cpu"
 
 
 def change_some(x: Tensor, flags: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
@@ -41,15 +59,15 @@ def change_some(x: Tensor, flags: Tensor, change: Callable[[Tensor, Tensor], Ten
     Args:
         x: Images (B, C, H, W) or masks (B, H, W); not written to.
         flags: On the device of the keys.
-        change: (samples (n, ...), their positions int64 (n,) on flags' device) -> samples of the same shape and dtype.
+        change: (samples (n, ...), their positions int64 (n,) on flags' device) -> samples of the same shape and dtype;
+            called for a few samples at a time.
     """
     index = chosen(flags)
     if len(index) == 0:
         return x
-    if len(index) == len(x):
-        return change(x, index)
-    result = x.clone()
-    put(result, index, change(take(x, index), index))
+    result = torch.empty_like(x) if len(index) == len(x) else x.clone()
+    for piece in pieces(index, x):
+        put(result, piece, change(take(x, piece), piece))
     return result
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from cvrun.augment import _enhance, _geometry, _levels
 from cvrun.augment._magnitudes import GEOMETRIC, OPERATIONS, strengths
 from cvrun.augment._move import Outside
-from cvrun.augment._parts import change_some, chosen, put, take
+from cvrun.augment._parts import change_some, chosen, pieces, put, take
 from cvrun.augment._policies import Policy
 from cvrun.pipeline import Batch
 
@@ -46,8 +46,7 @@ def apply(batch: Batch, keys: Tensor, policy: Policy, interpolation: str, outsid
         result = move(image, moved, drawn.operation, strength, interpolation, outside.image)
         result = result.clone() if result is image else result
         for name, change in _PIXELWISE.items():
-            index = chosen(drawn.operation == OPERATIONS.index(name))
-            if len(index):
+            for index in pieces(chosen(drawn.operation == OPERATIONS.index(name)), image):
                 put(result, index, change(take(image, index), strength[index]))
         image = result
     return replace(batch, image=image, target=target)

@@ -66,7 +66,7 @@ def build(config: Config, num_classes: int) -> Augment:
             return batch
         image = batch.image.to(torch.float32)
         for step in colour:
-            image = step(image, keys)
+            image = step(image, step.parameters(keys))
         return replace(batch, image=image)
 
     return Augment(augment)

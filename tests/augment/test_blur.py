@@ -25,13 +25,6 @@ def test_blur(pictures, numbers, dtype, kernel, channels):
         assert apart.max() <= 1 and (apart > 0).float().mean() < 1e-3
 
 
-def test_chunks_change_nothing(pictures, numbers, monkeypatch):
-    images, sigma = pictures(11), numbers(11, 0.5, 2)
-    whole = _blur.blur(images.float(), sigma, 5)
-    monkeypatch.setattr(_blur, "_CHUNK", 1)
-    assert torch.equal(_blur.blur(images.float(), sigma, 5), whole)
-
-
 def test_a_kernel_wider_than_the_image_mirrors_again():
     image = torch.tensor([0.0, 90.0]).view(1, 1, 1, 2)
     got = _blur.blur(image, torch.tensor([50.0]), 5)

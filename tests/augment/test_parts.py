@@ -40,3 +40,17 @@ def test_masks_are_parts_too():
     masks = torch.arange(12).view(3, 2, 2)
     got = _parts.change_some(masks, torch.tensor([False, True, False]), lambda part, index: part * 0)
     assert got.sum() == masks.sum() - masks[1].sum()
+
+
+@pytest.mark.parametrize("cached", [1, 5000, 10**9])
+def test_pieces_are_all_there_in_order(pictures, monkeypatch, cached):
+    monkeypatch.setattr(_parts, "_CACHED", cached)
+    index = torch.tensor([4, 1, 3, 8, 0])
+    found = list(_parts.pieces(index, pictures(9)))
+    assert torch.equal(torch.cat(found), index)
+    # An image has 19 * 26 * 3 = 1482 values.
+    assert len(found[0]) == {1: 1, 5000: 3, 10**9: 5}[cached]
+
+
+def test_no_samples_give_no_work(pictures):
+    assert [len(piece) for piece in _parts.pieces(torch.empty(0, dtype=torch.int64), pictures(2))] in ([], [0])

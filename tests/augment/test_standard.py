@@ -221,3 +221,18 @@ def test_a_preset_differs_from_standard_in_what_its_name_says(name):
         "cutmix": {"cutmix_alpha", "crop_padding"},
     }
     assert {key for key in own if own[key] != plain[key]} == wanted[name]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="compares a GPU with the CPU")
+@pytest.mark.parametrize("keys_on", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", ["all", *ON])
+def test_a_gpu_gives_what_the_cpu_gives(batch, keys_of, name, keys_on):
+    given, keys, changes = batch(64), keys_of(64), EVERYTHING if name == "all" else ON[name]
+    wanted = augmented(given, keys, **changes)
+    there = Batch(given.image.cuda(), given.target.cuda(), given.index.cuda())
+    got = augmented(there, keys.to(keys_on), **changes)
+    assert got.image.is_cuda and got.target.is_cuda and got.image.dtype == wanted.image.dtype
+    torch.testing.assert_close(got.target.cpu(), wanted.target, rtol=0, atol=1e-6)
+    apart = (got.image.cpu().double() - wanted.image.double()).abs()
+    # Cosines and square roots may differ in the last bit, and so a place half-way between two pixels.
+    assert (apart > (0 if wanted.image.dtype == torch.uint8 else 1e-3)).double().mean() < 1e-3
