@@ -49,9 +49,10 @@ def _by_sample(pixels: Tensor, corner: Tensor, vflip: Tensor, padding: int, padd
         frame = ((0, 0), (padding, padding), (padding, padding), (0, 0))
         source, corner, reach = np.pad(source, frame, mode=padding_mode), corner + padding, 0  # type: ignore[call-overload]
     for i, ((top, left), turned) in enumerate(zip(corner.tolist(), vflip.tolist(), strict=True)):
-        # Without a frame, what lies outside is left out.
+        # Without a frame, what lies outside is left out; it can be the whole window.
         above, before = (max(0, -top), max(0, -left)) if reach else (0, 0)
-        window = source[i, top + above : top + height, left + before : left + width]
+        rows, columns = slice(top + above, max(0, top + height)), slice(left + before, max(0, left + width))
+        window = source[i, rows, columns]
         target = out[i, ::-1] if turned else out[i]
         target[above : above + window.shape[0], before : before + window.shape[1]] = window
     return result
