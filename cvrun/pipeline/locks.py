@@ -40,21 +40,25 @@ def share(path: Path) -> Held | None:
         held = _open(path)
         if held is None:
             return None
-        # Whoever asks for the holder has it alone for a moment.
-        if _take(held, fcntl.LOCK_SH | fcntl.LOCK_NB):
-            if _has_name(held, path):
+        try:
+            if _take(held, fcntl.LOCK_SH | fcntl.LOCK_NB) and _has_name(held, path):
                 _sign(held)
                 return held
-        else:
-            time.sleep(0.01 * attempt)
+        except OSError:
+            # The file system has no locks.
+            return None
+        # Whoever asks for the holder has it alone for a moment.
+        time.sleep(0.01 * attempt)
     return None
 
 
 def alone(path: Path, create: bool = False) -> Held | None:
     """Lock a file that nobody else has locked; None: somebody has, or it is not there and not to be created."""
     held = _open(path, create)
-    taken = held is not None and _take(held, fcntl.LOCK_EX | fcntl.LOCK_NB) and _has_name(held, path)
-    return held if taken else None
+    with contextlib.suppress(OSError):
+        if held is not None and _take(held, fcntl.LOCK_EX | fcntl.LOCK_NB) and _has_name(held, path):
+            return held
+    return None
 
 
 def wait_for(path: Path, waits: Callable[[str], object]) -> Held:
@@ -83,9 +87,10 @@ def wait_for(path: Path, waits: Callable[[str], object]) -> Held:
 def holder(path: Path) -> str:
     """Give who was the last to lock a file, or "" if nobody has it now."""
     held = _open(path)
-    if held is None or _take(held, fcntl.LOCK_EX | fcntl.LOCK_NB):
-        return ""
-    return _signature(held)
+    with contextlib.suppress(OSError):
+        if held is not None and not _take(held, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            return _signature(held)
+    return ""
 
 
 def _open(path: Path, create: bool = False) -> Held | None:

@@ -81,13 +81,13 @@ def place(cache: Cache, needed: int, embedded: bool, free: int, others: Sequence
     fits = taken + needed <= budget
     if cache.mode == "disk":
         return Place("disk", tuple(evict) if fits else ())
-    size = f"{needed / GIB:.1f} GiB of decoded images"
+    size = f"{needed / GIB:.3g} GiB of decoded images"
     if not fits:
-        used = f", of which {taken / GIB:.1f} GiB are in use" if needed <= budget else ""
+        used = f", of which {taken / GIB:.3g} GiB are in use" if needed <= budget else ""
         return Place("off", (), f"{size} do not fit into cache_budget={cache.budget:g} GiB{used}")
     free += sum(one.size for one in evict)
     if 2 * needed > free:
-        return Place("off", (), f"{size} are more than half of the {free / GIB:.1f} GiB that are free on disk")
+        return Place("off", (), f"{size} are more than half of the {free / GIB:.3g} GiB that are free on disk")
     return Place("disk", tuple(evict))
 
 
@@ -112,17 +112,19 @@ def open_images(
     """
     if cache.mode == "off":
         return None
-    embedded, needed = decoding.manifest.images is not None, decoding.num_bytes()
-    if cache.mode == "ram" or place(cache, needed, embedded, 0, ()).where == "ram":
+    embedded = decoding.manifest.images is not None
+    if cache.mode == "ram" or (cache.mode == "auto" and embedded):
         return _in_memory(decoding, say, progress)
     path = stores.root() / stores.fingerprint(decoding)
     try:
         return _existing(path, decoding, say)
     except DamagedError:
         others = [one for one in stores.stored(path.parent) if one.path != path]
-    chosen = place(cache, needed, embedded, _free(path), others)
+    chosen = place(cache, decoding.num_bytes(), embedded, _free(path), others)
+    if chosen.where == "ram":
+        return _in_memory(decoding, say, progress)
     if chosen.where == "off":
-        say(f"{decoding.name}: {chosen.why}, {AS_NEEDED}; cache=disk or a larger cache_budget keeps them")
+        say(f"{decoding.name}: {chosen.why}, {AS_NEEDED}; cache=disk keeps them all the same")
         return None
     try:
         for one in chosen.evict:

@@ -133,7 +133,7 @@ def test_what_is_in_use_is_never_removed():
     found = decide(Cache("auto", 4.0), GIB + 1, False, 99 * GIB, [used, free])
     # Removing what can be removed would not do.
     assert (found.where, found.evict) == ("off", ())
-    assert found.why == "1.0 GiB of decoded images do not fit into cache_budget=4 GiB, of which 3.0 GiB are in use"
+    assert found.why == "1 GiB of decoded images do not fit into cache_budget=4 GiB, of which 3 GiB are in use"
     assert decide(Cache("disk", 4.0), GIB + 1, False, 0, [used, free]) == place.Place("disk")
 
 
@@ -142,7 +142,7 @@ def test_what_is_removed_counts_as_free():
     assert (found.where, len(found.evict)) == ("disk", 1)
     found = decide(Cache("auto", 2.0), GIB, False, GIB, [other(GIB)])
     assert found == place.Place(
-        "off", (), "1.0 GiB of decoded images are more than half of the 1.0 GiB that are free on disk"
+        "off", (), "1 GiB of decoded images are more than half of the 1 GiB that are free on disk"
     )
 
 
@@ -166,12 +166,39 @@ def test_memory_leaves_nothing_on_disk(decoding, told):
     assert not cache_folder().exists()
 
 
+def test_a_tiny_set_leaves_nothing_on_disk_unless_it_is_there(decoding, told, monkeypatch):
+    monkeypatch.setattr(place, "TINY", 1 << 20)
+    told.open(decoding, "auto")
+    assert not cache_folder().exists()
+    told.open(decoding, "disk")
+    assert same(told.open(decoding, "auto"), decoding)
+    assert told.decoded == 2 * NUM
+
+
+def test_an_embedded_set_is_kept_on_disk_only_where_that_is_wanted(told):
+    images = np.random.default_rng(0).integers(0, 256, (9, 20, 20, 3)).astype(np.uint8)
+    names = tuple(f"{i}" for i in range(9))
+    manifest = Manifest(names, np.arange(9) % 2, ("a", "b"), FORM, images=images)
+    embedded = Decoding("train", manifest, np.arange(9), Whole(FORM), 0, 60.0)
+    assert same(told.open(embedded, "auto"), embedded) and not cache_folder().exists()
+    for _ in range(2):
+        assert same(told.open(embedded, "disk"), embedded)
+    assert told.decoded == 18
+
+
+def test_what_is_on_disk_is_not_estimated_again(decoding, told, monkeypatch):
+    told.open(decoding)
+    monkeypatch.setattr(Decoding, "num_bytes", None)
+    assert told.open(decoding, "auto") is not None
+
+
 def test_over_the_budget_there_is_a_line_with_the_numbers(decoding, told):
     assert told.open(decoding, "auto", 1e-9) is None
     (line,) = told.lines
+    size = f"{decoding.num_bytes() / GIB:.3g}"
     assert line == (
-        "train: 0.0 GiB of decoded images do not fit into cache_budget=1e-09 GiB, its images are decoded as they are"
-        " needed; cache=disk or a larger cache_budget keeps them"
+        f"train: {size} GiB of decoded images do not fit into cache_budget=1e-09 GiB, its images are decoded as they"
+        " are needed; cache=disk keeps them all the same"
     )
     assert told.open(decoding, "disk", 1e-9) is not None
 
@@ -247,6 +274,17 @@ def test_a_cache_folder_that_cannot_be_made(decoding, told, tmp_path, monkeypatc
     assert told.open(decoding) is None
     (line,) = told.lines
     assert "cannot be written (Not a directory), its images are decoded as they are needed" in line
+
+
+def test_a_file_system_without_locks(decoding, told, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    told.open(decoding)
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert told.open(decoding) is None
+    (line,) = told.lines
+    assert "cannot be written (No locks available), its images are decoded as they are needed" in line
 
 
 def test_a_cache_folder_that_may_only_be_read_is_used(decoding, told, monkeypatch):
