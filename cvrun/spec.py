@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvrun import added, options
+from cvrun.cores import cores
 from cvrun.duration import Duration, parse
 from cvrun.errors import ConfigError, did_you_mean, one_of, require
 from cvrun.typed import to_dataclass
@@ -41,6 +42,9 @@ TOP = ("name", "seed", "skip_unreadable", *MACHINE_KEYS)
 """The keys without a group."""
 
 ON_FULL_DISK = ("stop", "go_on")
+MOST_WORKERS = 16
+"""[threads] That decode where the user does not say how many; more wait for each other in Python."""
+
 CACHES = ("auto", "ram", "disk", "off")
 
 
@@ -65,6 +69,11 @@ class Settings:
     deterministic: bool
     disk_full: str
 
+    @property
+    def num_workers(self) -> int:
+        """[threads] That decode: as many as there are cores, where the user does not say how many."""
+        return self.workers if self.workers >= 0 else min(cores(), MOST_WORKERS)
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         plain = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}", self.name)
@@ -76,7 +85,7 @@ class Settings:
         one_of("cache", self.cache, CACHES)
         require(self.cache_budget > 0, "cache_budget", self.cache_budget, "cache_budget > 0 [GiB]")
         require(self.threads >= 0, "threads", self.threads, "threads >= 0")
-        require(0 <= self.workers <= 256, "workers", self.workers, "0 <= workers <= 256")
+        require(-1 <= self.workers <= 256, "workers", self.workers, "-1 <= workers <= 256")
         require(self.worker_timeout > 0, "worker_timeout", self.worker_timeout, "worker_timeout > 0 [seconds]")
         one_of("disk_full", self.disk_full, ON_FULL_DISK)
         share = 0 <= self.skip_unreadable < 1

@@ -102,7 +102,7 @@ def test_changes_leave_out_experiment_and_machine():
         (Settings, "device", "cuda:"),
         (Settings, "device", "cuda:1\n"),
         (Settings, "threads", -1),
-        (Settings, "workers", -1),
+        (Settings, "workers", -2),
         (Settings, "workers", 257),
         (Settings, "output_root", ""),
         (TrainerConfig, "epochs", 0),

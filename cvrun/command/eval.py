@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from cvrun.build import build_task, store_of
+from cvrun.build import build_task
 from cvrun.command._arguments import parser_of
 from cvrun.command._output import say, show
 from cvrun.command._run_folder import existing
@@ -15,6 +15,7 @@ from cvrun.config import load
 from cvrun.data import SPLITS
 from cvrun.errors import DataError, printable
 from cvrun.folder import RunFolder, finite
+from cvrun.images import evaluated, images_of
 from cvrun.keys import RESUME_KEYS
 from cvrun.pipeline.loader import evaluation_batches
 from cvrun.prepare import Prepared, prepare
@@ -74,9 +75,10 @@ def _measure(
     rows = prepared.split.parts()[split]
     if len(rows) == 0:
         raise DataError(f"split: the {split} part is empty, expected at least one image")
-    store = store_of(prepared, split, say)
-    batch_size = prepared.plan.spec.trainer.eval_batch_size
-    batches = evaluation_batches(store, trained.normalize, batch_size, trained.device)
+    settings = prepared.plan.spec.settings
+    images = evaluated(images_of(split, prepared.manifest, prepared.split, settings, say), trained.device)
+    batch_size, ahead = prepared.plan.spec.trainer.eval_batch_size, (settings.num_workers, settings.worker_timeout)
+    batches = evaluation_batches(images, trained.normalize, batch_size, trained.device, *ahead)
     ids = [prepared.manifest.ids[i] for i in rows.tolist()]
     found = []
     for suffix, tta in (("", PLAIN), (views, trained.tta)) if trained.tta else (("", PLAIN),):

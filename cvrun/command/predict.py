@@ -98,7 +98,7 @@ def _rows(paths: Sequence[Path], spec: Spec, trained: Trained) -> Iterator[tuple
         manifest = Manifest(ids, np.zeros(len(chunk), np.int64), trained.classes, trained.form, paths=chunk)
         settings = spec.settings
         rows = np.arange(len(chunk))
-        store = build_store(manifest, rows, settings.workers, settings.worker_timeout, lambda count: None)
+        store = build_store(manifest, rows, settings.num_workers, settings.worker_timeout, lambda count: None)
         if remarks := store.remarks("given"):
             say(remarks)
         batches = evaluation_batches(store, trained.normalize, spec.trainer.eval_batch_size, trained.device)
