@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import PIL
+import torch
 
 from cvrun import fault
 from cvrun.cache import cache_folder
@@ -40,10 +41,12 @@ def fingerprint(decoding: Decoding) -> str:
     """Give what a store is named after: 32 hex digits that follow from all that its pixels follow from.
 
     These are the absolute path, size, time of change and declared hash of each file, in order, or the bytes of the
-    embedded images; the shape in which they are kept, and the version of what decodes. No file is opened.
+    embedded images; the shape in which they are kept, and the versions of what decodes. No file is opened.
     """
     manifest, positions = decoding.manifest, decoding.indices.tolist()
-    digest = hashlib.sha256(repr((SCHEME, PIL.__version__, decoding.kept)).encode())
+    # torchvision, whose decoder is used without importing it, has a version for each of torch.
+    versions = SCHEME, PIL.__version__, str(torch.__version__)
+    digest = hashlib.sha256(repr((*versions, decoding.kept)).encode())
     if manifest.images is not None:
         digest.update(repr(manifest.images.shape[1:]).encode())
         for position in positions:
