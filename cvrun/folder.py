@@ -7,14 +7,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import math
 import os
 import shutil
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +21,7 @@ from typing import Any
 
 from cvrun import fault
 from cvrun.errors import ConfigError, StorageError
+from cvrun.lock import is_locked, lock
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class RunFolder:
             handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             with storage_errors(self.path / ".lock"):
-                if not _lock(handle):
+                if not lock(handle):
                     holder = os.pread(handle, 500, 0).decode(errors="replace").strip() or "another process"
                     raise ConfigError(f"{self.path}: this run is held by {holder}", "wait for it or stop it")
                 self._tidy()
@@ -144,19 +143,7 @@ class RunFolder:
 
     def is_held(self) -> bool:
         """Whether a process holds the folder."""
-        try:
-            handle = os.open(self.path / ".lock", os.O_RDONLY | os.O_NONBLOCK)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        finally:
-            os.close(handle)
-        return False
+        return is_locked(self.path / ".lock")
 
     def set_aside(self) -> Path:
         """Move everything but the lock to a free sibling name, such as 3fa9c1d2.1, and give that."""
@@ -186,17 +173,6 @@ def _fits(name: str, value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) <= sys.float_info.max
-
-
-def _lock(handle: int) -> bool:
-    """Lock an open file; tries again for a moment, since is_held() of another process takes the lock as well."""
-    for attempt in range(5):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            time.sleep(0.01 * attempt)
-    return False
 
 
 def write_atomic(path: Path, content: bytes) -> None:

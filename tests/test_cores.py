@@ -18,3 +18,10 @@ def test_elsewhere_it_counts_all(monkeypatch):
     assert cores() == 5
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert cores() == 1
+
+
+def test_processes_of_a_launcher_share_them(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
+    for sharing, wanted in (("1", 8), ("2", 4), ("3", 2), ("16", 1), ("", 8), ("x", 8), ("0", 8)):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", sharing)
+        assert cores() == wanted

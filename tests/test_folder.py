@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import json
 import os
 import re
@@ -167,8 +168,8 @@ def test_a_look_at_the_lock_does_not_refuse_a_start(tmp_path, monkeypatch):
     with run.hold():
         pass
     looking = os.open(run.path / ".lock", os.O_RDONLY)
-    folder.fcntl.flock(looking, folder.fcntl.LOCK_SH)
-    monkeypatch.setattr(time, "sleep", lambda seconds: folder.fcntl.flock(looking, folder.fcntl.LOCK_UN))
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr(time, "sleep", lambda seconds: fcntl.flock(looking, fcntl.LOCK_UN))
     with run.hold():
         pass
     os.close(looking)
@@ -178,7 +179,7 @@ def test_file_system_without_locks_is_a_storage_error(tmp_path, monkeypatch):
     def unsupported(handle, operation):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(folder.fcntl, "flock", unsupported)
+    monkeypatch.setattr(fcntl, "flock", unsupported)
     run = RunFolder(tmp_path / "run")
     with pytest.raises(StorageError, match="No locks available"), run.hold():
         pass

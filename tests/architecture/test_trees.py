@@ -16,7 +16,7 @@ WITHOUT_YAML = {"metric", "pipeline", "trainer", "command", "report"}
 """Folders of cvrun whose modules are not options that a config can choose."""
 
 MAX_LINES = 250
-LONGER = {"cvrun/config.py": 315}
+LONGER = {"cvrun/config.py": 330}
 """Splitting it would let a second module know Hydra."""
 MAX_FUNCTION_LINES = 60
 
