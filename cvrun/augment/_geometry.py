@@ -60,7 +60,10 @@ def affine(x: Tensor, matrix: Tensor, interpolation: str, fill: int) -> Tensor:
 
 def _affine(x: Tensor, matrix: Tensor, interpolation: str, fill: int) -> Tensor:
     height, width = x.shape[-2:]
-    across, down = _grid(matrix.to(torch.float32).to(x.device, non_blocking=True), height, width)
+    # Divided where the matrix lies, often on the CPU: a new constant on a GPU would wait for the GPU.
+    half = torch.tensor([0.5 * width, 0.5 * height], device=matrix.device)
+    scaled = (matrix.to(torch.float32) / half[None, :, None]).to(x.device, non_blocking=True)
+    across, down = _grid(scaled, height, width)
     if x.ndim == 3 or interpolation == "nearest":
         return _nearest(x, _pixel(down, height), _pixel(across, width), fill)
     grid = torch.stack((across, down), dim=-1)
@@ -71,8 +74,7 @@ def _affine(x: Tensor, matrix: Tensor, interpolation: str, fill: int) -> Tensor:
 
 def _grid(matrix: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Give where the pixels lie in the source, across and down, each (B, H, W) with its edges at -1 and 1."""
-    size = torch.tensor([0.5 * width, 0.5 * height], device=matrix.device)
-    scaled = (matrix / size[None, :, None])[..., None, None]
+    scaled = matrix[..., None, None]
     x = torch.arange(width, device=matrix.device) - (width - 1) / 2
     y = (torch.arange(height, device=matrix.device) - (height - 1) / 2)[:, None]
     # addcmul rounds once: so does the matrix product that torchvision takes.

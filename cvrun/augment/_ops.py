@@ -93,7 +93,8 @@ def hue(x: Tensor, shift: Tensor) -> Tensor:
         (green - blue) / divisor,
         torch.where(largest == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
     )
-    offset = torch.tensor([5.0, 3.0, 1.0], device=x.device)
+    # 5, 3, 1, made on the device: a constant that is copied there would wait for it.
+    offset = torch.arange(5, 0, -2, dtype=x.dtype, device=x.device)
     k = torch.remainder(angle + 6 * _wide(shift) + offset, 6)
     share: Tensor = torch.minimum(k, 4 - k).clamp_(0, 1)
     return (largest - spread * share).permute(0, 3, 1, 2)

@@ -41,16 +41,16 @@ def shift(
 
 def _by_sample(pixels: Tensor, corner: Tensor, vflip: Tensor, padding: int, padding_mode: str, fill: int) -> Tensor:
     """Give the windows of pixels (B, H, W, C), flipped top to bottom where told."""
-    num, height, width, channels = pixels.shape
-    source, reach = pixels.numpy(), padding
+    height, width = pixels.shape[1:3]
+    source = pixels.numpy()
     result = torch.full_like(pixels, fill, memory_format=torch.contiguous_format)
     out = result.numpy()
     if padding > 0 and padding_mode != "zeros":
         frame = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-        source, corner, reach = np.pad(source, frame, mode=padding_mode), corner + padding, 0  # type: ignore[call-overload]
+        source, corner = np.pad(source, frame, mode=padding_mode), corner + padding  # type: ignore[call-overload]
     for i, ((top, left), turned) in enumerate(zip(corner.tolist(), vflip.tolist(), strict=True)):
         # Without a frame, what lies outside is left out; it can be the whole window.
-        above, before = (max(0, -top), max(0, -left)) if reach else (0, 0)
+        above, before = max(0, -top), max(0, -left)
         rows, columns = slice(top + above, max(0, top + height)), slice(left + before, max(0, left + width))
         window = source[i, rows, columns]
         target = out[i, ::-1] if turned else out[i]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as reference
 
 from cvrun.augment import _geometry
@@ -19,7 +20,8 @@ def parameters(numbers):
 
 def expected(image, i, parameters, interpolation, center=None):
     angle, shift, zoom, shear = (value[i].tolist() for value in parameters)
-    return reference.affine(image, angle, shift, zoom, shear, interpolation=interpolation, center=center)
+    mode = InterpolationMode(interpolation)
+    return reference.affine(image, angle, shift, zoom, shear, interpolation=mode, center=center)
 
 
 @pytest.mark.parametrize("interpolation", _geometry.INTERPOLATIONS)

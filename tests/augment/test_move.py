@@ -3,6 +3,7 @@
 import pytest
 import torch
 from scipy.stats import kstest
+from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as reference
 
 from cvrun.augment import _move
@@ -37,7 +38,12 @@ def test_affine_is_torchvisions_at_the_drawn_parameters(pictures, keys_of, monke
     assert (center == 0).all()
     for i in range(30):
         wanted = reference.affine(
-            images[i], float(angle[i]), shift[i].tolist(), float(zoom[i]), shear[i].tolist(), interpolation="bilinear"
+            images[i],
+            float(angle[i]),
+            shift[i].tolist(),
+            float(zoom[i]),
+            shear[i].tolist(),
+            interpolation=InterpolationMode.BILINEAR,
         )
         assert (got[i].int() - wanted.int()).abs().max() <= 1
         assert (got[i] != wanted).float().mean() < 0.001
