@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,21 +11,25 @@ import torch
 from torch import Tensor, nn
 
 from cvrun import options
-from cvrun.arithmetic import arranged, autocast
+from cvrun.arithmetic import arranged, autocast, strict_kernels
+from cvrun.augment import Augment
 from cvrun.compiler import compile_models, telling
+from cvrun.dist import ALONE, Together
 from cvrun.early_stopping import Stopper
+from cvrun.images import Decodable, all_pixels, augmented, evaluated, identity, images_of, kept_for
 from cvrun.logger import Header
 from cvrun.logger._queued import Queued
+from cvrun.logger._silent import Silent
 from cvrun.logger._together import Loggers
 from cvrun.metric import Metric
 from cvrun.normalize import Affine, Source
 from cvrun.optimizer import param_groups
 from cvrun.optimizer._layout import keep_layout
+from cvrun.pipeline import Batch, Images
 from cvrun.pipeline.loader import TrainLoader, evaluation_batches
-from cvrun.pipeline.store import Store
-from cvrun.pipeline.unreadable import cannot_be_used
 from cvrun.plan import Plan
-from cvrun.prepare import Prepared, decode_part
+from cvrun.prepare import Prepared
+from cvrun.rehearse import leaves_parameters_out
 from cvrun.rng import seed_all
 from cvrun.scheduler import Schedule
 from cvrun.spec import Spec
@@ -34,13 +38,17 @@ from cvrun.trainer import Run, Stop, TrainingPlan
 from cvrun.trainer.best import Best
 from cvrun.trainer.checkpoint import commits
 from cvrun.trainer.ema import NoEma, WeightEma
-from cvrun.trainer.saver import Saver
+from cvrun.trainer.saver import NoSaver, Saver
+from cvrun.trainer.shares import share_of
 from cvrun.trainer.state import LossMean, State
+from cvrun.trainer.sync_norm import synchronized
 from cvrun.tta import TTA
 
 
-def build_loggers(plan: Plan) -> Loggers:
-    """Give the loggers of the plan; jsonl is always among them."""
+def build_loggers(plan: Plan) -> Loggers | Silent:
+    """Give the loggers of the plan; jsonl is always among them. Where another process writes the run, they are none."""
+    if not plan.folder.ours:
+        return Silent()
     folder = plan.folder.path
     jsonl = options.load("logger", "jsonl")
     loggers = Loggers(jsonl.build(jsonl.Config(), folder), [], [], plan.folder.log)
@@ -55,9 +63,14 @@ def build_loggers(plan: Plan) -> Loggers:
 
 
 def build_run(
-    prepared: Prepared, recorder: Loggers, saver: Saver, stop: Stop, seconds: Callable[[], float]
+    prepared: Prepared,
+    recorder: Loggers | Silent,
+    saver: Saver | NoSaver,
+    stop: Stop,
+    seconds: Callable[[], float],
+    together: Together = ALONE,
 ) -> tuple[Run, State]:
-    """Give the objects of a run and the state at step 0.
+    """Give the objects of a run and the state at step 0, on each of the ranks that train together.
 
     Decodes the training and validation images, fits the normalization, draws or loads the initial weights.
 
@@ -66,43 +79,38 @@ def build_run(
     """
     plan, spec = prepared.plan, prepared.plan.spec
     torch.set_num_threads(plan.threads)
-    _strict_kernels(spec.settings.deterministic)
+    strict_kernels(spec.settings.deterministic)
     device = torch.device(plan.device)
     # Before the images are decoded: weights that cannot be found should not cost that time. A run that goes on has its
     # weights in the checkpoint, and must not depend on a file or a hub that may be gone.
     seed_all(spec.settings.seed, "init")
     model = build_model(plan, pretrained=not commits(plan.folder.checkpoints, "step")).to(device)
     model = arranged(model, plan.training.precision, device)
-    train_store = store_of(prepared, "train", recorder.say)
-    val_store = store_of(prepared, "val", recorder.say)
-    pixels = {"train": train_store.digest(), "val": val_store.digest()}
-    normalize = _normalize(spec, plan, train_store, pixels["train"])
+    augment: Augment = _option(spec, "augment", len(plan.data.classes))
+    data, settings = (prepared.manifest, prepared.split), spec.settings
+    kept = kept_for(augment, plan.data.form)
+    train = prepared.train or images_of("train", *data, settings, recorder.say, kept)
+    val = images_of("val", *data, settings, recorder.say)
+    normalize = _normalize(spec, plan, train)
     schedule: Schedule = _option(spec, "scheduler", plan.training.span)
-    labels = prepared.manifest.labels[prepared.split.train]
-    sampler = _option(spec, "sampler", labels, len(plan.data.classes), spec.settings.seed)
-    loader = TrainLoader(
-        store=train_store,
-        sampler=sampler,
-        augment=_option(spec, "augment", len(plan.data.classes)),
-        normalize=normalize,
-        seed=spec.settings.seed,
-        batch_size=plan.training.batch_size,
-        total_steps=plan.training.total_steps,
-        device=device,
-    )
+    loader = _train_loader(prepared, train, augment, normalize, together)
+    task = build_task(spec, plan.data.counts["train"], plan.metrics)
     run = Run(
         plan=plan.training,
         folder=plan.folder,
-        task=build_task(spec, plan.data.counts["train"], plan.metrics),
+        task=task,
+        together=together,
+        share=share_of(task, model, together, lambda: leaves_parameters_out(spec, plan.shape)),
+        step_images=lambda step: next(dataclasses.replace(loader, rank=0, world=1)(step)).index,
         schedule=schedule,
         train_batches=telling(loader, recorder.say) if spec.settings.compile else loader,
-        val_batches=evaluation_batches(val_store, normalize, spec.trainer.eval_batch_size, device),
-        autocast=autocast(plan.training.precision, device),
+        val_batches=_val_batches(spec, evaluated(val, device), normalize, device, together),
+        autocast=synchronized(autocast(plan.training.precision, device), together, spec.trainer.sync_batch_norm),
         clip=_clip(plan.training.max_grad_norm),
         recorder=recorder,
         saver=saver,
         stop=stop,
-        checkpoint_meta=_meta(plan, model, normalize, pixels),
+        checkpoint_meta=_meta(plan, model, normalize, {"train": train.digest(), "val": val.digest()}),
         tta=build_tta(spec),
         seconds=seconds,
         ids=prepared.manifest.ids,
@@ -112,6 +120,35 @@ def build_run(
     if spec.settings.compile:
         compile_models(state.models().values())
     return run, state
+
+
+def _train_loader(
+    prepared: Prepared, images: Decodable, augment: Augment, normalize: Affine, together: Together
+) -> TrainLoader:
+    plan, spec = prepared.plan, prepared.plan.spec
+    labels = prepared.manifest.labels[prepared.split.train]
+    return TrainLoader(
+        store=augmented(images, augment, plan.data.form.size, torch.device(plan.device)),
+        sampler=_option(spec, "sampler", labels, len(plan.data.classes), spec.settings.seed),
+        augment=augment,
+        normalize=normalize,
+        seed=spec.settings.seed,
+        batch_size=plan.training.batch_size,
+        total_steps=plan.training.total_steps,
+        device=torch.device(plan.device),
+        workers=spec.settings.num_workers,
+        timeout=spec.settings.worker_timeout,
+        rank=together.rank,
+        world=together.world,
+    )
+
+
+def _val_batches(
+    spec: Spec, images: Images, normalize: Affine, device: torch.device, together: Together
+) -> Callable[[], Iterator[Batch]]:
+    size, settings = spec.trainer.eval_batch_size, spec.settings
+    threads = settings.num_workers, settings.worker_timeout
+    return evaluation_batches(images, normalize, size, device, *threads, rank=together.rank, world=together.world)
 
 
 def build_model(plan: Plan, pretrained: bool) -> nn.Module:
@@ -130,23 +167,6 @@ def build_tta(spec: Spec) -> TTA:
     """Give the views of test-time augmentation."""
     tta: TTA = _option(spec, "tta")
     return tta
-
-
-def store_of(prepared: Prepared, part: str, say: Callable[[str], None]) -> Store:
-    """Give the decoded images of a part of the split, saying what is worth a line: how long it took, odd images.
-
-    Raises:
-        DataError: If an image cannot be used; what may be left out is out of the split by now.
-    """
-    store = prepared.train if part == "train" else None
-    if store is None:
-        store, bad = decode_part(prepared.manifest, prepared.split, part, prepared.plan.spec.settings, say)
-        if bad:
-            count = f"{len(bad)} of {len(store) + len(bad)} {part} images cannot be used"
-            raise cannot_be_used(prepared.manifest, bad, count)
-    if remarks := store.remarks(part):
-        say(remarks)
-    return store
 
 
 def header(plan: Plan, step: int, evaluated: int) -> Header:
@@ -168,12 +188,12 @@ def _option(spec: Spec, group: str, *arguments: Any) -> Any:
     return options.build(group, choice.option, choice.config, *arguments)
 
 
-def _normalize(spec: Spec, plan: Plan, store: Store, fingerprint: str) -> Affine:
+def _normalize(spec: Spec, plan: Plan, images: Decodable) -> Affine:
     model = spec.parts["model"]
     source = Source(
         channels=plan.shape.channels,
-        train_images=lambda: store.images,
-        fingerprint=lambda: fingerprint,
+        train_images=lambda: all_pixels(images, spec.settings),
+        fingerprint=lambda: identity(images),
         pretrained=options.load("model", model.option).pretrained_statistics(model.config),
     )
     affine: Affine = _option(spec, "normalize", source)
@@ -199,16 +219,6 @@ def _state(spec: Spec, training: TrainingPlan, model: nn.Module, schedule: Sched
         best=Best(training.monitor, training.mode, training.min_delta, training.delta_mode),
         loss_mean=LossMean(),
     )
-
-
-def _strict_kernels(wanted: bool) -> None:
-    """Let torch refuse kernels whose result depends on the order in which threads come, or allow them again."""
-    if wanted:
-        # cuBLAS reads it when CUDA starts: https://docs.nvidia.com/cuda/cublas/#results-reproducibility
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # The call takes long, since it imports a part of the compiler.
-    if torch.are_deterministic_algorithms_enabled() != wanted:
-        torch.use_deterministic_algorithms(wanted)
 
 
 def _clip(max_norm: float) -> Callable[[list[Tensor]], object]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from cvrun import __version__
+from cvrun.cores import cores
 
 DEFAULT_THREADS = torch.get_num_threads()
 """[threads] What torch chose at start-up, before any run set its own."""
@@ -23,17 +24,19 @@ def default_threads(decoding: int) -> int:
     No more than torch chose by itself, which OMP_NUM_THREADS bounds. A thread that has to wait for a core holds up all
     others at each barrier: two threads on one free core are slower than one.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(DEFAULT_THREADS, cores - decoding))
+    return max(1, min(DEFAULT_THREADS, cores() - decoding))
 
 
-def environment(device: str, threads: int, deterministic: bool, compiled: bool = False) -> dict[str, str]:
-    """Give versions, device, threads and kernels as text; where one differs, a run that goes on has other bits."""
+def environment(
+    device: str, threads: int, deterministic: bool, compiled: bool = False, devices: int = 1
+) -> dict[str, str]:
+    """Give versions, devices, threads and kernels as text; where one differs, a run that goes on has other bits."""
     name = platform.machine() if device == "cpu" else torch.cuda.get_device_name(device)
     capability = torch.backends.cpu.get_cpu_capability()
     return {
         "torch": str(torch.__version__),
         "device": f"{device} {name} {capability}{' compiled' if compiled else ''}",
+        "devices": str(devices),
         "threads": str(threads),
         "deterministic": str(deterministic),
     }

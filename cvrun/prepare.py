@@ -8,36 +8,32 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from cvrun import dist, options
 from cvrun.allocator import keep_freed
 from cvrun.compiler import require_compiler
 from cvrun.data import Manifest
+from cvrun.dist import ALONE, Together
 from cvrun.duration import to_steps
 from cvrun.environment import code_version, default_threads, environment
 from cvrun.errors import ConfigError, did_you_mean, printable
 from cvrun.folder import RunFolder
+from cvrun.images import Decodable, kept_for, open_part, unusable
 from cvrun.metric import Metric
 from cvrun.model import Shape
 from cvrun.optimizer import scaled_lr
-from cvrun.pipeline.chunks import Bad, Decoding
-from cvrun.pipeline.kept import Whole
-from cvrun.pipeline.memory import in_memory
-from cvrun.pipeline.place import Cache, open_images
-from cvrun.pipeline.store import Store
+from cvrun.pipeline.stream import Stream, stream_of
 from cvrun.pipeline.unreadable import LeftOut, leave_out
 from cvrun.plan import DataFacts, Plan
 from cvrun.precision import Decision, counting, settle
 from cvrun.probe import Work
-from cvrun.rehearse import try_model, try_parts, warnings
-from cvrun.spec import Settings, Spec
+from cvrun.rehearse import smallest_part, try_model, try_parts, warnings
+from cvrun.spec import Spec
 from cvrun.split import Split
 from cvrun.streams import tell
 from cvrun.trainer import TrainingPlan
@@ -59,22 +55,26 @@ class Prepared:
     manifest: Manifest
     split: Split
     left_out: LeftOut | None = None
-    train: Store | None = None
+    train: Decodable | None = None
 
 
-def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None = None) -> Prepared:
+def prepare(
+    spec: Spec, folder: RunFolder | None = None, precision: str | None = None, together: Together = ALONE
+) -> Prepared:
     """Give the plan of spec, with its data listed and split.
 
     Args:
         spec: What the user wants.
         folder: Where the run lives; None: where a new one goes.
         precision: What an earlier part of the run settled on, where `auto` was asked for.
+        together: The ranks that each prepare the run.
 
     Raises:
         CvrunError: If anything about it cannot be run.
     """
-    if dist.launched_world_size() > 1:
-        raise ConfigError(f"WORLD_SIZE={dist.launched_world_size()}: expected one process", "start it without torchrun")
+    launched = dist.launched_world_size() or 1
+    if launched > 1 and together.world == 1:
+        raise ConfigError(f"WORLD_SIZE={launched}: expected one process", "start it without torchrun")
     device = resolve_device(spec.settings.device)
     if spec.settings.compile:
         require_compiler(device)
@@ -84,19 +84,35 @@ def prepare(spec: Spec, folder: RunFolder | None = None, precision: str | None =
     _require_outside(where, spec)
     manifest: Manifest = options.build("data", spec.parts["data"].option, spec.parts["data"].config)
     split: Split = options.build("split", spec.parts["split"].option, spec.parts["split"].config, manifest)
-    plan = _plan(spec, where, manifest, split, device, precision)
+    plan = _plan(spec, where, manifest, split, device, precision, together)
     share = spec.settings.skip_unreadable
     if share == 0:
         return Prepared(plan, manifest, split)
-    store, bad = decode_part(manifest, split, "train", spec.settings, lambda line: tell(printable(line)))
+    augment = options.build(
+        "augment", spec.parts["augment"].option, spec.parts["augment"].config, len(manifest.classes)
+    )
+    kept = kept_for(augment, manifest.form)
+    images, bad = open_part("train", manifest, split.train, kept, spec.settings, lambda line: tell(printable(line)))
+    if isinstance(images, Stream):
+        bad = unusable(images, "train", spec.settings)
     split, left_out = leave_out(manifest, split, bad, share)
+    if isinstance(images, Stream):
+        images = stream_of(manifest, split.train, kept)
     if left_out.reasons:
-        plan = _plan(spec, where, manifest, split, device, precision)
+        plan = _plan(spec, where, manifest, split, device, precision, together)
         plan = replace(plan, warnings=(left_out.warning(), *plan.warnings))
-    return Prepared(plan, manifest, split, left_out, store)
+    return Prepared(plan, manifest, split, left_out, images)
 
 
-def _plan(spec: Spec, folder: RunFolder, manifest: Manifest, split: Split, device: str, precision: str | None) -> Plan:
+def _plan(
+    spec: Spec,
+    folder: RunFolder,
+    manifest: Manifest,
+    split: Split,
+    device: str,
+    precision: str | None,
+    together: Together,
+) -> Plan:
     facts = _facts(manifest, split)
     metrics = _metrics(len(facts.classes))
     training = _training(spec, sum(facts.counts["train"]), metrics)
@@ -104,12 +120,12 @@ def _plan(spec: Spec, folder: RunFolder, manifest: Manifest, split: Split, devic
     counts = np.array(facts.counts["train"])
     try_parts(spec, shape, counts)
     threads = spec.settings.threads or default_threads(0)
-    smallest = training.batch_size // training.accumulate
+    smallest = smallest_part(training, spec.settings.devices)
     with counting() as flops:
         num_parameters = try_model(spec, shape, smallest)
     if precision is None:
         work = Work(spec, training, shape, counts, metrics, threads, num_parameters, flops())
-        decision = settle(work, device)
+        decision = together.first(lambda: settle(work, device))
     else:
         decision = Decision(precision, "as at the start")
     training = replace(training, precision=decision.precision)
@@ -125,31 +141,10 @@ def _plan(spec: Spec, folder: RunFolder, manifest: Manifest, split: Split, devic
         device=device,
         threads=threads,
         precision_reason=decision.reason,
-        environment=environment(device, threads, spec.settings.deterministic, spec.settings.compile),
+        environment=environment(device, threads, spec.settings.deterministic, spec.settings.compile, together.world),
         code=code_version(),
         warnings=tuple(warnings(spec, training, metrics, device)),
     )
-
-
-def decode_part(
-    manifest: Manifest, split: Split, part: str, settings: Settings, say: Callable[[str], object]
-) -> tuple[Store, Bad]:
-    """Give the images of a part of the split, wherever they are kept, and the errors of those that cannot be decoded.
-
-    Shows how far the decoding is, and says what is worth a line.
-    """
-    decoding = Decoding(
-        part, manifest, split.parts()[part], Whole(manifest.form), settings.workers, settings.worker_timeout
-    )
-    cache = Cache(settings.cache, settings.cache_budget)
-    with tqdm(total=len(decoding.indices), desc=f"decode {part}", disable=None, leave=False, delay=1) as bar:
-
-        def progress(count: int) -> None:
-            bar.update(count)
-
-        opened = open_images(decoding, cache, say, progress) or in_memory(decoding, progress)
-    assert isinstance(opened[0], Store)
-    return opened[0], opened[1]
 
 
 def address(spec: Spec) -> RunFolder:

@@ -21,6 +21,7 @@ from cvrun.errors import ConfigError, CvrunError
 from cvrun.metric import Metric
 from cvrun.model import Shape
 from cvrun.normalize import Source
+from cvrun.pipeline.shard import smallest_share
 from cvrun.spec import Spec
 from cvrun.trainer import TrainingPlan
 
@@ -164,3 +165,29 @@ def warnings(spec: Spec, training: TrainingPlan, metrics: tuple[Metric, ...], de
     if training.precision != "fp32" and device == "cpu" and not computes_bf16():
         found.append(f"trainer.precision={training.precision}: this processor has no fast path for it")
     return found
+
+
+def smallest_part(training: TrainingPlan, devices: int) -> int:
+    """Give the images in the smallest part of a batch that a device computes at a time.
+
+    Raises:
+        ConfigError: If there is none for one of them.
+    """
+    share = smallest_share(training.batch_size, devices)
+    if share < training.accumulate:
+        least = "one image" if training.accumulate == 1 else f"trainer.accumulate={training.accumulate} images"
+        message = f"trainer.batch_size={training.batch_size}: of {devices} devices one gets {share}, expected {least}"
+        raise ConfigError(message, "raise trainer.batch_size, or lower devices or trainer.accumulate")
+    return share // training.accumulate
+
+
+def leaves_parameters_out(spec: Spec, shape: Shape) -> bool:
+    """Give whether the model has trainable parameters that its logits do not depend on; True where nobody can tell."""
+    choice = spec.parts["model"]
+    with torch.device("meta"), _NoDraws():
+        model: nn.Module = options.build("model", choice.option, choice.config, shape, False)
+        try:
+            model.train()(torch.empty(2, shape.channels, shape.size, shape.size)).sum().backward()
+        except Exception:  # an operation without a shape rule raises whatever it does
+            return True
+    return any(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())

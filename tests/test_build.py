@@ -10,6 +10,7 @@ from torch import nn
 
 from cvrun import build, config
 from cvrun.errors import DataError
+from cvrun.images import images_of
 from cvrun.prepare import Prepared, prepare
 from cvrun.trainer.ema import NoEma, WeightEma
 from cvrun.trainer.update import update
@@ -142,12 +143,12 @@ def test_an_image_that_cannot_be_read_is_named(image_folder, tmp_path):
     parts = {name: rows for name, rows in prepared.split.parts().items() if len(rows)}
     with pytest.raises(DataError, match="cat/03.png"):
         for part in parts:
-            build.store_of(prepared, part, lambda line: None)
+            images_of(part, prepared.manifest, prepared.split, prepared.plan.spec.settings, lambda line: None)
 
 
 def test_a_store_holds_the_images_of_its_part(built):
     prepared = built()[2]
-    store = build.store_of(prepared, "test", lambda line: None)
+    store = images_of("test", prepared.manifest, prepared.split, prepared.plan.spec.settings, lambda line: None)
     assert np.array_equal(store.images.numpy(), prepared.manifest.images[prepared.split.test])
 
 
