@@ -24,7 +24,7 @@ _MIX_2 = 0x94D049BB133111EB
 
 def key(*parts: int | str) -> int:
     """Give the 64-bit key of parts, such as `key(seed, "shuffle", epoch)`; [0, 2**64)."""
-    text = "|".join(str(part) for part in parts)
+    text = "|".join(map(str, parts))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 

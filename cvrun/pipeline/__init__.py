@@ -31,6 +31,8 @@ class Batch:
 
     def parts(self, num: int) -> list[Batch]:
         """Give the batch cut into num parts whose sizes differ by at most one, in order; num <= len(self)."""
+        if num == 1:
+            return [self]
         fields = (self.image.tensor_split(num), self.target.tensor_split(num), self.index.tensor_split(num))
         return [Batch(*part) for part in zip(*fields, strict=True)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -32,7 +33,9 @@ class LossMean:
 
     def add(self, loss: Tensor, num_images: int, step: int) -> None:
         """Take the mean loss over num_images images in the update after step."""
-        self.total = self.total.to(loss.device) + loss.detach().double() * num_images
+        if self.total.device != loss.device:
+            self.total = self.total.to(loss.device)
+        self.total.add_(loss.detach(), alpha=num_images)
         self.num_images += num_images
         if loss.device.type != "cpu":
             before = torch.tensor(-1) if self.first_bad is None else self.first_bad
@@ -51,11 +54,11 @@ class LossMean:
 
     def state_dict(self) -> dict[str, Any]:
         """Give sum and count."""
-        return {"total": self.total.cpu(), "num_images": self.num_images}
+        return {"total": self.total.to("cpu", copy=True), "num_images": self.num_images}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take sum and count."""
-        self.total, self.num_images = state["total"], state["num_images"]
+        self.total, self.num_images = state["total"].clone(), state["num_images"]
 
 
 @dataclass
@@ -87,6 +90,11 @@ class State:
     evaluated: int = 0
 
     _PARTS = ("model", "optimizer", "scaler", "ema", "plateau", "stopper", "best", "loss_mean")
+
+    @cached_property
+    def parameters(self) -> list[nn.Parameter]:
+        """What the optimizer changes."""
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     def models(self) -> dict[str, nn.Module]:
         """Give what is evaluated: prefix of its metrics -> model."""
