@@ -4,6 +4,7 @@ import importlib.util
 import re
 from pathlib import Path
 
+import pytest
 from torch import nn
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -71,3 +72,18 @@ def test_the_cost_of_the_store_is_measured(capsys):
     rows = [line for line in lines if re.search(r"\[(images|GB)/s\] +[\d,.]+  \([\d,.]+ to [\d,.]+\)$", line)]
     # Two ways with three numbers of workers, opening, hashes; and twice two ways to take batches.
     assert len(rows) == len(lines) - len(heads) == 3 * 8 + 2 * 2
+
+
+@pytest.mark.slow
+def test_the_gain_of_a_second_device_is_measured(capsys):
+    benchmark("ddp").main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("batch 128 at 32 pixels, 1 epochs, 1 rounds")
+    for world, line in zip((1, 2), lines[1:], strict=False):
+        found = re.fullmatch(
+            rf"{world} cpu +([\d,]+) images/s  \(.+\)  x [\d.]+, largest difference of a loss (\S+)", line
+        )
+        assert found is not None and int(found[1].replace(",", "")) > 0
+        # Only the order of sums differs.
+        assert float(found[2]) < 1e-3
+    assert len(lines) > 3 or lines[3].startswith("cuda: not measured")
