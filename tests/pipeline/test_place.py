@@ -328,41 +328,62 @@ def test_a_store_is_in_use_as_long_as_its_images_are(decoding, told):
     assert stores.remove(path) is not None
 
 
+def begun() -> None:
+    """Wait until a store is being made."""
+    end = time.monotonic() + 30
+    while not list(stores.root().glob(".*.new")):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+class Patient(Told):
+    """One that goes on decoding when others have said that they wait for it."""
+
+    def __init__(self, others):
+        super().__init__()
+        self.others = others
+
+    def progress(self, count):
+        super().progress(count)
+        end = time.monotonic() + 30
+        while not all(one.lines for one in self.others):
+            assert time.monotonic() < end
+            time.sleep(0.005)
+
+
 def test_one_decodes_and_the_others_wait_for_it(decoding):
-    everyone = [Told() for _ in range(4)]
+    others = [Told() for _ in range(3)]
+    everyone = [Patient(others), *others]
     results = [None] * 4
 
     def work(i):
         results[i] = everyone[i].open(decoding)
 
-    fault.arm("store.mid_write@2=hang:0.5")
     threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
-    for thread in threads:
+    threads[0].start()
+    begun()
+    for thread in threads[1:]:
         thread.start()
-        time.sleep(0.05)
     for thread in threads:
-        thread.join(30)
-    assert sorted(one.decoded for one in everyone) == [0, 0, 0, NUM]
-    waiting = f"waiting for process {os.getpid()} on "
-    assert sorted(len(one.lines) for one in everyone) == [0, 1, 1, 1]
-    assert all(
-        line.startswith(waiting) and line.endswith(", which decodes the same images")
-        for one in everyone
-        for line in one.lines
-    )
+        thread.join(60)
+    assert [one.decoded for one in everyone] == [NUM, 0, 0, 0]
+    assert [len(one.lines) for one in everyone] == [0, 1, 1, 1]
+    for one in others:
+        assert one.lines[0].startswith(f"waiting for process {os.getpid()} on ")
+        assert one.lines[0].endswith(", which decodes the same images")
     assert all(same(result, decoding) for result in results)
 
 
 def test_whoever_waits_makes_it_when_the_other_one_fails(decoding):
-    first, second = Told(), Told()
+    second = Told()
+    first = Patient([second])
     results = {}
-    fault.arm("store.mid_write@2=hang:0.4,store.before_rename=enospc")
+    fault.arm("store.before_rename=enospc")
     thread = threading.Thread(target=lambda: results.update(first=first.open(decoding)))
     thread.start()
-    while not list(stores.root().glob(".*.new")):
-        time.sleep(0.01)
+    begun()
     results["second"] = second.open(decoding)
-    thread.join(30)
+    thread.join(60)
     assert results["first"] is None and same(results["second"], decoding)
     assert (first.decoded, second.decoded) == (NUM, NUM)
     assert "No space left" in first.lines[0] and second.lines[0].startswith("waiting for ")
