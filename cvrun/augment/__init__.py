@@ -19,6 +19,8 @@ from cvrun.pipeline import Batch
 Change = Callable[[Batch, Tensor], Batch]
 """(batch with image uint8 (B, C, H, W), keys int64 (B,)) -> batch; image uint8 or float32 in [0, 255].
 
+Keys may lie on the CPU while the batch lies on a GPU: what is drawn is then known without waiting for the GPU.
+
 The target may become class probabilities, float32 (B, K), where images are mixed. A sample may be mixed with the one
 that stands opposite, B - 1 - i, and with no other: a batch that is shared out over devices keeps such pairs together.
 """

@@ -42,11 +42,13 @@ def put(x: Tensor, index: Tensor, part: Tensor) -> None:
     if _single(x, index):
         x.narrow(0, int(index[0]), 1).copy_(part)
         return
-    where = index.to(x.device, non_blocking=True)
-    if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
-        x.permute(0, 2, 3, 1).index_copy_(0, where, part.permute(0, 2, 3, 1))
+    dense = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    target, source = (x.permute(0, 2, 3, 1), part.permute(0, 2, 3, 1)) if dense else (x, part)
+    if x.device.type == "cpu" and index.device.type == "cpu" and source.is_contiguous():
+        # NumPy copies whole samples, torch's index_copy_ value by value: 15 times slower for uint8.
+        target.numpy()[index.numpy()] = source.numpy()
     else:
-        x.index_copy_(0, where, part)
+        target.index_copy_(0, index.to(x.device, non_blocking=True), source)
 
 
 def _single(x: Tensor, index: Tensor) -> bool:

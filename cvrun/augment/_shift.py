@@ -1,4 +1,4 @@
-"""Flips and shifts of a batch: sample by sample on a CPU, where rows are copied whole; elsewhere in one gather."""
+"""Flips and shifts of a batch: row by row on a CPU, elsewhere pixel by pixel in one gather."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def shift(
     """
     if x.device.type == "cpu" and corner.device.type == "cpu":
         pixels = x.permute(0, 2, 3, 1) if x.ndim == 4 else x[..., None]
-        moved = _by_sample(pixels, corner, vflip, padding, padding_mode, fill).permute(0, 3, 1, 2)
+        moved = _by_rows(pixels, corner, vflip, padding, padding_mode, fill).permute(0, 3, 1, 2)
         index = chosen(hflip)
         put(moved, index, take(moved, index).flip(3))
         return moved if x.ndim == 4 else moved[:, 0]
@@ -39,20 +39,26 @@ def shift(
     return _ops.window(x, rows, columns, padding_mode, fill)
 
 
-def _by_sample(pixels: Tensor, corner: Tensor, vflip: Tensor, padding: int, padding_mode: str, fill: int) -> Tensor:
+def _by_rows(pixels: Tensor, corner: Tensor, vflip: Tensor, padding: int, padding_mode: str, fill: int) -> Tensor:
     """Give the windows of pixels (B, H, W, C), flipped top to bottom where told."""
-    height, width = pixels.shape[1:3]
-    source = pixels.numpy()
-    result = torch.full_like(pixels, fill, memory_format=torch.contiguous_format)
-    out = result.numpy()
-    if padding > 0 and padding_mode != "zeros":
+    num, height, width, channels = pixels.shape
+    framed = _framed(pixels, padding, padding_mode, fill)
+    high, wide = framed.shape[1:3]
+    rows = _ops.positions(corner[:, 0] + padding, vflip, height)
+    first = (torch.arange(num)[:, None] * high + rows) * wide + corner[:, 1:] + padding
+    # Every run of width pixels, wherever it begins: the runs overlap, so that no memory is needed for them.
+    runs = framed.as_strided((num * high * wide - width + 1, width * channels), (channels, 1))
+    return runs.index_select(0, first.flatten()).view(num, height, width, channels)
+
+
+def _framed(pixels: Tensor, padding: int, padding_mode: str, fill: int) -> Tensor:
+    """Give pixels with padding on each side."""
+    if padding == 0:
+        return pixels.contiguous()
+    if padding_mode != "zeros":
         frame = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-        source, corner = np.pad(source, frame, mode=padding_mode), corner + padding  # type: ignore[call-overload]
-    for i, ((top, left), turned) in enumerate(zip(corner.tolist(), vflip.tolist(), strict=True)):
-        # Without a frame, what lies outside is left out; it can be the whole window.
-        above, before = max(0, -top), max(0, -left)
-        rows, columns = slice(top + above, max(0, top + height)), slice(left + before, max(0, left + width))
-        window = source[i, rows, columns]
-        target = out[i, ::-1] if turned else out[i]
-        target[above : above + window.shape[0], before : before + window.shape[1]] = window
-    return result
+        return torch.from_numpy(np.pad(pixels.numpy(), frame, mode=padding_mode))  # type: ignore[call-overload]
+    num, height, width, channels = pixels.shape
+    framed = pixels.new_full((num, height + 2 * padding, width + 2 * padding, channels), fill)
+    framed[:, padding : padding + height, padding : padding + width] = pixels
+    return framed
