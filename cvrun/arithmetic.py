@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import platform
 import types
 from collections.abc import Callable
@@ -52,3 +53,13 @@ def computes_bf16() -> bool:
 def _in_float32(module: nn.Conv2d, image: Tensor) -> Tensor:
     with torch.autocast(image.device.type, enabled=False):
         return type(module).forward(module, image.float())
+
+
+def strict_kernels(wanted: bool) -> None:
+    """Let torch refuse kernels whose result depends on the order in which threads come, or allow them again."""
+    if wanted:
+        # cuBLAS reads it when CUDA starts: https://docs.nvidia.com/cuda/cublas/#results-reproducibility
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # The call takes long, since it imports a part of the compiler.
+    if torch.are_deterministic_algorithms_enabled() != wanted:
+        torch.use_deterministic_algorithms(wanted)
