@@ -135,6 +135,13 @@ def joined(world: int, device: str) -> Iterator[Together]:
     if world == 1:
         yield ALONE
         return
+    with grouped(world, device) as ranks:
+        yield ranks
+
+
+@contextlib.contextmanager
+def grouped(world: int, device: str) -> Iterator[Ranks]:
+    """Give the ranks as joined does, also of a world of one."""
     _end_with_the_launcher()
     on_gpu = device.startswith("cuda")
     if on_gpu:

@@ -18,7 +18,7 @@ if forkserver._forkserver._forkserver_pid is None:
     _context.set_forkserver_preload(["cvrun.ranks", "torch.nn.parallel", "torch._dynamo", "pytest", "sklearn.metrics"])
 
 
-def on_ranks(work, *arguments, world: int = 2, seconds: float = 60) -> list:
+def on_ranks(work, *arguments, world: int = 2, device: str = "cpu", seconds: float = 60) -> list:
     """Give what work(together, *arguments), a function of a test's file, gives on each rank, as JSON has it.
 
     Of a rank that raises it is "Type: message", of one that is killed None.
@@ -32,7 +32,7 @@ def on_ranks(work, *arguments, world: int = 2, seconds: float = 60) -> list:
     main.__spec__ = None
     if kept[1] is not None:
         del main.__file__
-    given = (inspect.getfile(work), work.__name__, arguments)
+    given = (device, inspect.getfile(work), work.__name__, arguments)
     try:
         children = [_context.Process(target=_member, args=(r, world, port, pipes[r][1], *given)) for r in range(world)]
         for child in children:
@@ -58,19 +58,19 @@ def _answer(mine, theirs, seconds):
         return None
 
 
-def _member(rank, world, port, pipe, file, name, arguments):
+def _member(rank, world, port, pipe, device, file, name, arguments):
     torch.set_num_threads(1)
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world))
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
     os.environ.update(TORCHELASTIC_USE_AGENT_STORE="True")
     sys.path.insert(0, str(Path(__file__).parent))
-    from cvrun.ranks import joined
+    from cvrun.ranks import grouped
 
     spec = importlib.util.spec_from_file_location("members", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     try:
-        with joined(world, "cpu") as together:
+        with grouped(world, device) as together:
             answer = getattr(module, name)(together, *arguments)
     except BaseException as error:
         if os.environ.get("CVRUN_TRACEBACK") == "1":

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from cvrun import __version__, cli
-from cvrun.errors import DataError
+from cvrun.errors import DataError, EndedElsewhereError
 
 
 @pytest.fixture
@@ -214,3 +214,9 @@ def test_an_exit_that_was_no_signal_does_not_hide_an_error(command, capsys):
     command(run)
     assert cli.main(["options"]) == 1
     assert "internal error, KeyError" in capsys.readouterr().err
+
+
+def test_what_another_process_has_said_is_not_said_again(command, capsys):
+    command(raising(EndedElsewhereError("b.png: cannot be decoded", 3)))
+    assert cli.main(["options"]) == 3
+    assert capsys.readouterr() == ("", "")

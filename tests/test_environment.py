@@ -81,3 +81,9 @@ def test_code_version_without_git(checkout, monkeypatch):
 def test_code_version_of_an_installed_package(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "__file__", str(tmp_path / "cvrun" / "environment.py"))
     assert environment.code_version() == __version__
+
+
+def test_several_devices_are_another_environment():
+    found = [environment.environment("cpu", 3, False, devices=number) for number in (1, 2)]
+    assert [entry.pop("devices") for entry in found] == ["1", "2"]
+    assert found[0] == found[1]

@@ -1,7 +1,16 @@
 import pytest
 
 from cvrun import errors
-from cvrun.errors import ConfigError, CvrunError, RuleError, did_you_mean, one_of, printable, require
+from cvrun.errors import (
+    ConfigError,
+    CvrunError,
+    EndedElsewhereError,
+    RuleError,
+    did_you_mean,
+    one_of,
+    printable,
+    require,
+)
 
 # Exit codes of the table in the README: 2 config, 3 data, 4 checkpoint, 5 diverged, 6 memory, 7 storage.
 CODES = {
@@ -22,7 +31,7 @@ def test_exit_codes(name, code):
 
 def test_every_error_for_the_user_is_in_the_table():
     found = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, CvrunError)}
-    assert found == set(CODES)
+    assert found == {*CODES, "EndedElsewhereError"}
 
 
 def test_message_is_one_line_with_the_hint_behind_a_semicolon():
@@ -69,3 +78,8 @@ def test_a_name_in_a_message_cannot_steer_a_terminal():
         str(ConfigError("\x1b[31mred\x07.png: broken", "rename \x9b1m"))
         == "\\x1b[31mred\\x07.png: broken; rename \\x9b1m"
     )
+
+
+def test_what_another_process_ended_with_keeps_its_code():
+    error = EndedElsewhereError("b.png: cannot be decoded", 3)
+    assert (str(error), error.exit_code) == ("b.png: cannot be decoded", 3)

@@ -228,3 +228,14 @@ def test_holding_removes_what_killed_processes_left_unfinished(tmp_path):
     with folder.hold():
         assert not any(path.exists() for path in left)
         assert all(path.exists() for path in kept)
+
+
+def test_a_process_that_does_not_write_neither_holds_nor_writes(tmp_path):
+    leader, follower = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run", ours=False)
+    with follower.hold():
+        follower.write_status({"state": "running"})
+        follower.write(follower.diverged, b"{}")
+        assert not follower.path.exists()
+        with leader.hold(), follower.hold():
+            leader.write(leader.diverged, b"{}")
+    assert leader.diverged.read_bytes() == b"{}"

@@ -1,5 +1,6 @@
 import os
 
+import pytest
 import torch
 from ranks_kit import on_ranks
 from torch import nn
@@ -87,3 +88,21 @@ def test_when_all_fail_one_of_them_says_it():
     (own,) = (answer for answer in answers if answer.startswith("DataError: "))
     (other,) = (answer for answer in answers if answer != own)
     assert other == own.replace("DataError", "EndedElsewhereError")
+
+
+def on_a_gpu(together):
+    there, here = torch.tensor([2.0], device="cuda"), torch.tensor([3.0])
+    norm = nn.BatchNorm1d(2).cuda()
+    together.align(norm)
+    together.wait()
+    stops = [together.agreed(at == 1) for at in range(3)]
+    found = together.gather([float(together.sum(there)), float(together.sum(here)), together.first(lambda: "x"), stops])
+    return [torch.distributed.get_backend(), *found]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_numbers_on_a_gpu_go_through_nccl_and_others_do_not():
+    ((backend, answer),) = on_ranks(on_a_gpu, world=1, device="cuda:0")
+    assert "nccl" in backend
+    assert answer == [2.0, 3.0, "x", [False, False, True]]

@@ -1,15 +1,17 @@
 """What only the objects can judge is refused before anything is decoded or written."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
-from cvrun import config
+from cvrun import config, options
 from cvrun.cli import main
 from cvrun.errors import ConfigError
 from cvrun.model import Shape
-from cvrun.rehearse import require_weights, try_model
+from cvrun.rehearse import leaves_parameters_out, require_weights, smallest_part, try_model
 
 
 @pytest.mark.parametrize(
@@ -73,3 +75,56 @@ def test_the_number_of_threads_stays(width):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    ("size", "accumulate", "devices", "wanted"),
+    [(8, 1, 1, 8), (8, 2, 1, 4), (10, 1, 2, 4), (10, 2, 2, 2), (7, 3, 2, 1)],
+)
+def test_the_smallest_part_of_a_batch(size, accumulate, devices, wanted):
+    assert smallest_part(SimpleNamespace(batch_size=size, accumulate=accumulate), devices) == wanted
+
+
+@pytest.mark.parametrize(
+    ("size", "accumulate", "devices", "said"),
+    [
+        (4, 1, 3, "trainer.batch_size=4: of 3 devices one gets 0, expected one image"),
+        (6, 3, 2, "trainer.batch_size=6: of 2 devices one gets 2, expected trainer.accumulate=3 images"),
+    ],
+)
+def test_a_batch_without_an_image_for_each_is_refused(size, accumulate, devices, said):
+    with pytest.raises(ConfigError, match=said):
+        smallest_part(SimpleNamespace(batch_size=size, accumulate=accumulate), devices)
+
+
+class Half(nn.Module):
+    """A model of which a layer is never asked."""
+
+    def __init__(self, asks: bool):
+        super().__init__()
+        self.used, self.other, self.asks = nn.Linear(12, 10), nn.Linear(10, 10), asks
+
+    def forward(self, image):
+        found = self.used(image.flatten(1))
+        return self.other(found) if self.asks else found
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_parameters_that_the_logits_do_not_depend_on_are_found(asks, monkeypatch):
+    monkeypatch.setattr(options, "build", lambda *arguments: Half(asks))
+    assert leaves_parameters_out(config.compose([]), Shape(3, 2, 10)) is not asks
+
+
+def test_frozen_parameters_are_not_among_them(monkeypatch):
+    def build(*arguments):
+        model = Half(False)
+        model.other.requires_grad_(False)
+        return model
+
+    monkeypatch.setattr(options, "build", build)
+    assert not leaves_parameters_out(config.compose([]), Shape(3, 2, 10))
+
+
+def test_a_model_that_nobody_can_try_may_have_some(monkeypatch):
+    monkeypatch.setattr(options, "build", lambda *arguments: Half(True))
+    assert leaves_parameters_out(config.compose([]), Shape(3, 7, 10))

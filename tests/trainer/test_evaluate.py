@@ -78,3 +78,47 @@ def test_a_stop_within_an_evaluation_ends_it():
         for batch in until_stopped(batches([2, 2, 2, 2]), Stop()):
             seen.append(len(batch))
     assert seen == [2, 2]
+
+
+class Two:
+    """The first of two ranks; the other one has what it is told."""
+
+    world = 2
+
+    def __init__(self, other):
+        self.other, self.aligned = other, []
+
+    def gather(self, mine):
+        return [mine, self.other]
+
+    def align(self, model):
+        self.aligned.append(model)
+
+
+def results(batch_list):
+    return [(torch.softmax(Thirds()(batch.image), dim=1), batch.target) for batch in batch_list]
+
+
+@pytest.mark.parametrize("sizes", [[2], [2, 2], [2, 2, 1], [3, 3, 3, 2]])
+def test_the_batches_of_two_ranks_are_put_back_in_order(sizes):
+    every = list(batches(sizes))
+    together = Two(results(every[1::2]))
+    model = Thirds()
+    found = evaluate(model, TASK, iter(every[::2]), _plain, together=together)
+    alone = evaluate(model, TASK, iter(every), _plain)
+    assert found.prediction.targets.tolist() == alone.prediction.targets.tolist() == [i % 3 for i in range(sum(sizes))]
+    assert np.array_equal(found.prediction.probabilities, alone.prediction.probabilities)
+    assert together.aligned == [model]
+
+
+def test_a_stop_on_either_of_two_ranks_ends_the_evaluation_of_both():
+    every = list(batches([2, 2]))
+    with pytest.raises(Interrupted):
+        evaluate(Thirds(), TASK, iter(every[::2]), _plain, together=Two(None))
+
+    def stopped():
+        yield every[0]
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        evaluate(Thirds(), TASK, stopped(), _plain, together=Two(results(every[1::2])))

@@ -10,7 +10,7 @@ import torch
 from cvrun import fault
 from cvrun.errors import StorageError
 from cvrun.trainer import checkpoint, commit
-from cvrun.trainer.saver import Saver, copied
+from cvrun.trainer.saver import NoSaver, Saver, copied
 
 
 @pytest.fixture(autouse=True)
@@ -308,3 +308,15 @@ def test_what_cannot_be_removed_is_said_in_the_thread_that_asks(saver, tmp_path,
     saver.finish()
     assert said == [f"{tmp_path}/step-00000001: cannot be removed (Operation not permitted)"]
     assert threads == [threading.main_thread()]
+
+
+def test_a_process_that_does_not_write_saves_nothing():
+    def fail(*arguments):
+        pytest.fail("it was called")
+
+    with NoSaver() as saver:
+        saver.protect(["step-00000001"])
+        saver.save(1, {"state": {}}, None, 0, fail)
+        saver.look()
+        saver.wait()
+        saver.finish()

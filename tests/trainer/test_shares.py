@@ -28,20 +28,21 @@ class Net(nn.Module):
         return self.last(torch.relu(self.first(image.flatten(1))))
 
 
-def losses_and_weights(together, weights, accumulate, unused):
+def losses_and_weights(together, weights, accumulate, unused, device="cpu"):
     """Three steps of plain SGD on this rank's share of ten images."""
     torch.manual_seed(0)
-    model = Net(unused)
+    model = Net(unused).to(device)
     task = Classification(build(Config(0.1, weights), torch.bincount(TARGETS).numpy()), ())
     image = torch.randn(10, 3, 2, 2, generator=torch.Generator().manual_seed(1))
     rows = shard(10, together.rank, together.world)
-    batch = Batch(image[rows], TARGETS[rows], rows)
-    share = share_of(task, model, together, lambda: unused)
+    batch = Batch(image[rows].to(device), TARGETS[rows].to(device), rows)
+    # A world of one is wrapped here as well, for the test on a GPU.
+    share = Single(task, model) if together is ALONE else Parallel(task, model, together, unused)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer, losses = torch.optim.SGD(trained, lr=0.5), []
     for _ in range(3):
         parts = batch.parts(accumulate)
-        total = torch.zeros(())
+        total = torch.zeros((), device=device)
         for at, part in enumerate(parts):
             loss = share(part, batch, at + 1 == accumulate)
             loss.backward()
@@ -63,6 +64,15 @@ def test_two_ranks_make_the_steps_of_one_process(weights, accumulate, unused):
     alone = losses_and_weights(ALONE, weights, 1, unused)
     assert zero[0] == pytest.approx(alone[0], rel=1e-5)
     assert zero[1] == pytest.approx(alone[1], rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_one_rank_on_a_gpu_makes_them_as_well():
+    (found,) = on_ranks(losses_and_weights, "balanced", 2, True, "cuda:0", world=1, device="cuda:0")
+    alone = losses_and_weights(ALONE, "balanced", 1, True)
+    assert found[0] == pytest.approx(alone[0], rel=1e-3)
+    assert found[1] == pytest.approx(alone[1], rel=1e-2, abs=1e-4)
 
 
 def test_one_process_has_no_wrapper():

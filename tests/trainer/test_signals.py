@@ -63,3 +63,11 @@ def test_a_closed_standard_error_does_not_matter():
 def test_before_a_signal_there_is_no_request():
     stop = StopRequest()
     assert (stop.requested, stop.signal) == (False, None)
+
+
+def test_a_quiet_one_takes_the_signal_without_a_word(capfd):
+    stop = StopRequest(quiet=True)
+    with listening(stop):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.signal == signal.SIGTERM
+    assert capfd.readouterr() == ("", "")

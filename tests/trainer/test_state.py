@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from ranks_kit import on_ranks
 
 from cvrun.trainer.state import LossMean
 
@@ -56,3 +57,17 @@ def test_it_survives_a_round_trip():
 
 def test_no_images_have_no_infinite_mean():
     assert LossMean().value() == 0.0
+
+
+def loss_of_two_ranks(together):
+    """Shares of a mean of 2.0 over ten images, recorded twice."""
+    mean = LossMean()
+    mean.add(torch.tensor([0.5, 1.5][together.rank]), 10, 0)
+    first = mean.value(together)
+    saved = [float(mean.state_dict()["total"]), mean.num_images]
+    mean.add(torch.tensor([1.0, 3.0][together.rank]), 10, 1)
+    return [first, saved, mean.value(together)]
+
+
+def test_two_ranks_have_the_mean_of_all_images_and_the_first_one_the_sum():
+    assert on_ranks(loss_of_two_ranks) == [[2.0, [20.0, 10], 3.0], [2.0, [0.0, 10], 3.0]]
