@@ -5,14 +5,15 @@ BIN := .venv/bin
 MARKS ?= not gpu and not network
 WORKERS ?= 2
 N ?= 500
+ROUNDS ?= 5
 
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run format lint types test check soak bench lock clean
+.PHONY: help setup run format lint types test check soak bench bench-peers lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cvrun needs Python 3.11 or newer")'
@@ -44,9 +45,18 @@ check: lint types test ## what CI runs: lint, types, test
 soak: setup ## kill and resume N drawn runs (N=500) and compare bits; some ten minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/soak.py $(N)
 
-bench: setup ## measure what cvrun costs a step and a checkpoint
-	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/checkpoint.py
+.venv-peers/installed: .venv/installed benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	$(BIN)/python -c 'import site; print("import site; site.addsitedir(%r)" % site.getsitepackages()[0])' \
+		> "$$(.venv-peers/bin/python -c 'import site; print(site.getsitepackages()[0])')/zz_torch_of_venv.pth"
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-r benchmarks/peers/requirements.txt
+	touch $@
+
+bench-peers: .venv-peers/installed ## install what cvrun is measured against into .venv-peers, which uses torch of .venv
+
+bench: setup ## measure against peers (those in .venv-peers), some 40 minutes; writes docs/benchmarks.md
+	$(BIN)/python benchmarks/run.py --rounds $(ROUNDS) --and-page
 
 lock: setup ## choose the versions in constraints.txt anew
 	$(BIN)/python -m pip install --quiet uv

@@ -13,6 +13,7 @@ import argparse
 import importlib
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not asked.page:
         _measure(asked)
     if asked.page or asked.and_page:
-        asked.page_file.write_text(page.page(json.loads(asked.out.read_text())))
+        gpu = json.loads(asked.gpu.read_text()) if asked.gpu.is_file() else None
+        asked.page_file.write_text(page.page(json.loads(asked.out.read_text()), gpu))
         say(f"wrote {asked.page_file}")
     return 0
 
@@ -52,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     words.add_argument("--quick", action="store_true", help="one short round, to see that it runs; measures nothing")
     words.add_argument("--out", type=Path, default=ROOT / "outputs" / "bench" / "results.json", help="the JSON file")
     words.add_argument("--work", type=Path, default=ROOT / "outputs" / "bench" / "work", help="folder for data")
+    gpu = ROOT / "outputs" / "bench" / "gpu.json"
+    words.add_argument("--gpu", type=Path, default=gpu, help="what gpu.py --out wrote, for the page")
     words.add_argument("--page", action="store_true", help="write the page from the JSON file, and measure nothing")
     words.add_argument("--and-page", action="store_true", help="measure, then write the page")
     words.add_argument("--page-file", type=Path, default=ROOT / "docs" / "benchmarks.md", help="where the page goes")
@@ -64,8 +68,15 @@ def _measure(asked: argparse.Namespace) -> None:
     asked.work.mkdir(parents=True, exist_ok=True)
     (asked.work / "data").mkdir(exist_ok=True)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    options = Options(1 if asked.quick else asked.rounds, asked.quick, asked.peers, asked.threads, asked.work)
     results = json.loads(asked.out.read_text()) if asked.out.is_file() else {"suites": {}}
+    with tempfile.TemporaryDirectory(dir=asked.work) as scratch:
+        rounds = 1 if asked.quick else asked.rounds
+        options = Options(rounds, asked.quick, asked.peers, asked.threads, asked.work, Path(scratch))
+        _run_suites(asked, options, results)
+    say(f"results in {asked.out}")
+
+
+def _run_suites(asked: argparse.Namespace, options: Options, results: dict) -> None:
     for name in asked.suites:
         began, load = time.time(), os.getloadavg()[0]
         say(f"--- {name} (load of the machine before: {load:.1f})")
@@ -75,7 +86,6 @@ def _measure(asked: argparse.Namespace) -> None:
         fresh = asked.out.with_suffix(".fresh")
         fresh.write_text(json.dumps(results, indent=1))
         fresh.replace(asked.out)
-    say(f"results in {asked.out}")
 
 
 def _config(options: Options) -> dict:

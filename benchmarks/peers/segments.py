@@ -1,4 +1,7 @@
-"""Segments of steps in turn: a bare loop, cvrun's trainer, the bare loop again; `segments.py JOB STEPS ROUNDS`."""
+"""Segments of steps in turn: a bare loop, cvrun's trainer, the bare loop again; `segments.py JOB STEPS ROUNDS`.
+
+All of them step the same model, as two of them lie differently in memory.
+"""
 
 from __future__ import annotations
 
@@ -53,22 +56,16 @@ def main() -> None:
     if job.model.startswith("bench_"):
         import network  # noqa: F401
     loops = {"bare": bare, "cvrun": whole, "bare again": bare}
-    runs, recorders = {}, []
-    for name in loops:
-        folder = Path(job.scratch, name.replace(" ", "-"))
-        shutil.rmtree(folder, ignore_errors=True)
-        run, state, recorder = built([*overrides(job), f"output_root={folder}"])
-        state.model.train()
-        runs[name] = (run, state)
-        recorders.append(recorder)
+    shutil.rmtree(job.scratch, ignore_errors=True)
+    run, state, recorder = built([*overrides(job), f"output_root={job.scratch}"])
+    state.model.train()
     found: list[dict[str, float]] = []
     for number in range(rounds + 1):
-        seconds = {name: loop(*runs[name], count) for name, loop in loops.items()}
+        seconds = {name: loop(run, state, count) for name, loop in loops.items()}
         # The first round warms up.
         if number > 0:
             found.append(seconds)
-    for recorder in recorders:
-        recorder.close()
+    recorder.close()
     shutil.rmtree(job.scratch, ignore_errors=True)
     Path(job.result).write_text(json.dumps({"rounds": found}))
 

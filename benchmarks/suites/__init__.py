@@ -18,7 +18,8 @@ class Options:
         quick: Whether it is only to be seen that all of it runs.
         peers: Names of those that take part; none: all.
         threads: Of the arithmetic, and the cores on which everything runs.
-        work: The folder for data and what contenders write.
+        work: The folder for data.
+        scratch: A folder for what contenders write and are told, and cvrun's cache.
     """
 
     rounds: int
@@ -26,6 +27,7 @@ class Options:
     peers: tuple[str, ...]
     threads: int
     work: Path
+    scratch: Path
 
 
 def say(line: str) -> None:

@@ -36,7 +36,7 @@ def run(options: Options) -> dict:
 
 
 def _case(workload, options: Options) -> dict:
-    result = options.work / "result.json"
+    result = options.scratch / "result.json"
     rounds = "1" if options.quick else str(max(5, options.rounds))
     if workload is None:
         archive = images.SHARED / "membrane.tar.gz"
@@ -46,10 +46,10 @@ def _case(workload, options: Options) -> dict:
     else:
         data = images.folder(workload.data, workload.train, workload.val, options.work / "data")
         job = job_of(workload, data, options) | {"threads": 1, "workers": 0, "flags": {"keys": {"threads": 1}}}
-        file = options.work / "job.json"
+        file = options.scratch / "job.json"
         file.write_text(json.dumps(job))
         command = ["feed.py", str(file), rounds]
-    environment = {"OMP_NUM_THREADS": "1", "CVRUN_CACHE": str(options.work / "cache")}
+    environment = {"OMP_NUM_THREADS": "1", "CVRUN_CACHE": str(options.scratch / "cache")}
     script = str(BENCHMARKS / "peers" / command[0])
-    found = run_process([sys.executable, script, *command[1:]], Path(result), options.work / "log.txt", environment)
+    found = run_process([sys.executable, script, *command[1:]], Path(result), options.scratch / "log.txt", environment)
     return {"failed": found["failed"]} if "failed" in found else {"rounds": found["rounds"]}
