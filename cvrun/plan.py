@@ -123,8 +123,13 @@ class Plan:
             ("batch", f"{training.batch_size:,} images{parts}"),
             ("rate", f"{names['optimizer']}, lr {training.lr:g}, {names['scheduler']}{warmup}"),
             ("monitor", f"{training.monitor} ({training.mode}), evaluated every {_count(training.eval_every, 'step')}"),
-            ("machine", f"{self.device}, {_count(self.threads, 'thread')}, {precision}, seed {training.seed}"),
+            ("machine", f"{self._devices()}, {_count(self.threads, 'thread')}, {precision}, seed {training.seed}"),
         ]
+
+    def _devices(self) -> str:
+        """Give the device, or how many of which kind."""
+        number = self.spec.settings.devices
+        return self.device if number == 1 else f"{number} x {self.device.partition(':')[0]}"
 
 
 def _name(choice: Choice) -> str:

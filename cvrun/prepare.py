@@ -72,8 +72,7 @@ def prepare(
     Raises:
         CvrunError: If anything about it cannot be run.
     """
-    launched = dist.launched_world_size() or 1
-    if launched > 1 and together.world == 1:
+    if (launched := dist.launched_world_size() or 1) > 1 and together.world == 1:
         raise ConfigError(f"WORLD_SIZE={launched}: expected one process", "start it without torchrun")
     device = resolve_device(spec.settings.device)
     if spec.settings.compile:
@@ -88,11 +87,12 @@ def prepare(
     share = spec.settings.skip_unreadable
     if share == 0:
         return Prepared(plan, manifest, split)
-    augment = options.build(
-        "augment", spec.parts["augment"].option, spec.parts["augment"].config, len(manifest.classes)
-    )
+    choice = spec.parts["augment"]
+    augment = options.build("augment", choice.option, choice.config, len(manifest.classes))
     kept = kept_for(augment, manifest.form)
-    images, bad = open_part("train", manifest, split.train, kept, spec.settings, lambda line: tell(printable(line)))
+    images, bad = open_part(
+        "train", manifest, split.train, kept, spec.settings, lambda line: together.leads and tell(printable(line))
+    )
     if isinstance(images, Stream):
         bad = unusable(images, "train", spec.settings)
     split, left_out = leave_out(manifest, split, bad, share)

@@ -86,3 +86,10 @@ def test_facts_are_plain_values(plan):
     assert isinstance(plan.data, DataFacts)
     numbers = [count for counts in plan.data.counts.values() for count in counts]
     assert not [number for number in numbers if isinstance(number, np.generic)]
+
+
+@pytest.mark.parametrize(("number", "device", "wanted"), [(1, "cuda:1", "cuda:1"), (2, "cuda:0", "2 x cuda")])
+def test_several_devices_are_counted(plan, number, device, wanted):
+    spec = dataclasses.replace(plan.spec, settings=dataclasses.replace(plan.spec.settings, devices=number))
+    found = dict(dataclasses.replace(plan, spec=spec, device=device).lines())["machine"]
+    assert found.startswith(f"{wanted}, ")
