@@ -87,3 +87,26 @@ def test_the_gain_of_a_second_device_is_measured(capsys):
         # Only the order of sums differs.
         assert float(found[2]) < 1e-3
     assert len(lines) > 3 or lines[3].startswith("cuda: not measured")
+
+
+def test_each_technique_of_a_step_is_measured(monkeypatch, capsys):
+    step = benchmark("step")
+    monkeypatch.setattr(step.sys, "argv", ["step", "--quick"])
+    monkeypatch.setitem(step.WORKLOADS, "test_resnet", (32, 2))
+    # Its processes are another matter: each imports torch and timm.
+    monkeypatch.setattr(step, "alone", lambda name, variant, kept, rounds: (2.0 - kept, 100.0 * (1 - kept)))
+    step.main()
+    lines = capsys.readouterr().out.splitlines()
+    number = r"\d+\.\d\d \(\d+\.\d\d to \d+\.\d\d\)"
+    cells = " | ".join(["test_resnet 32 px, batch 2", r"\d+\.\d", *[number] * 6, r"(fp32|bf16): \d+\.\d\d"])
+    row = "| CELLS |".replace("|", r"\|").replace("CELLS", cells.replace(" | ", r" \| "))
+    assert sum(bool(re.fullmatch(row, line)) for line in lines) == 1
+    assert lines[-1] == "| test_resnet | bf16 | 2.00 (2.00 to 2.00) | 100 | 0 |"
+
+
+def test_freed_memory_is_measured_in_a_process(monkeypatch, capsys):
+    step = benchmark("step")
+    monkeypatch.setitem(step.WORKLOADS, "test_resnet", (32, 2))
+    step.child("test_resnet", "bf16", "0", "1")
+    seconds, faults = map(float, capsys.readouterr().out.split())
+    assert seconds > 0 and faults >= 0

@@ -13,6 +13,7 @@ import yaml
 from torch import nn
 
 from cvrun import options
+from cvrun.allocator import keep_freed
 from cvrun.arithmetic import arranged, autocast
 from cvrun.build import build_tta
 from cvrun.data import ImageForm
@@ -93,6 +94,7 @@ def load_trained(spec: Spec, checkpoints: Path, which: str, tta: str | None, war
     shape = Shape(channels, size, len(meta["classes"]))
     model: nn.Module = options.build("model", choice.option, choice.config, shape, False)
     checkpoint.load_weights(model, weights, path.as_posix())
+    keep_freed(spec.settings.keep_memory)
     if spec.settings.threads:
         torch.set_num_threads(spec.settings.threads)
     return Trained(
