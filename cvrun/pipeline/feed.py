@@ -103,19 +103,18 @@ def _joined(parts: list[Tensor], device: torch.device) -> Tensor:
 
 
 def _beside(taken: Iterator[tuple[Draw, Tensor]], device: torch.device) -> Iterator[tuple[Draw, Tensor]]:
-    """Copy each batch to the device while the one before is worked on."""
+    """Copy each batch to the device, or make it there, while the one before is worked on."""
     beside, now = torch.cuda.Stream(device), torch.cuda.current_stream(device)  # type: ignore[no-untyped-call]
     waiting: tuple[Draw, Tensor] | None = None
-    for draw, image in taken:
-        if image.device.type == "cuda":
-            yield draw, image
-            continue
+    while True:
         with torch.cuda.stream(beside):
-            there = (image if image.is_pinned() else image.pin_memory()).to(device, non_blocking=True)
+            draw, image = next(taken, (None, None))
+            if image is not None and not image.is_cuda:
+                image = (image if image.is_pinned() else image.pin_memory()).to(device, non_blocking=True)
         if waiting is not None:
             yield waiting
+        if draw is None or image is None:
+            return
         now.wait_stream(beside)
-        there.record_stream(now)
-        waiting = draw, there
-    if waiting is not None:
-        yield waiting
+        image.record_stream(now)
+        waiting = draw, image

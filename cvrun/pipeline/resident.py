@@ -42,9 +42,11 @@ class Resident:
 
 def near(images: Images, device: torch.device) -> Images:
     """Give images as they are, or on a CUDA device where they are all decoded and small enough for its memory."""
-    if device.type != "cuda" or not isinstance(images, Store):
-        return images
-    free, _ = torch.cuda.mem_get_info(device)
-    if images.images.nbytes > SHARE * free:
-        return images
-    return Resident(images.images.to(device), images.targets, images.index)
+    if isinstance(images, Store) and fits(images.images, device):
+        return Resident(images.images.to(device), images.targets, images.index)
+    return images
+
+
+def fits(pixels: Tensor, device: torch.device) -> bool:
+    """Give whether device is a CUDA device whose memory takes the pixels and leaves most of it."""
+    return device.type == "cuda" and pixels.nbytes <= SHARE * torch.cuda.mem_get_info(device)[0]
