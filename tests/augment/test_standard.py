@@ -9,6 +9,7 @@ import yaml
 
 from cvrun.augment import _blur, _colour, _erase, _move, _policies, _rounds, basic, standard
 from cvrun.augment._mix import Mix
+from cvrun.command.options import describe
 from cvrun.errors import RuleError
 from cvrun.pipeline import Batch
 from cvrun.typed import to_dataclass
@@ -221,6 +222,13 @@ def test_a_preset_differs_from_standard_in_what_its_name_says(name):
         "cutmix": {"cutmix_alpha", "crop_padding"},
     }
     assert {key for key in own if own[key] != plain[key]} == wanted[name]
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_preset_says_on_top_what_it_is(path):
+    """`cvrun options` shows that line, else the docstring of the module of that name."""
+    shown = describe("augment", path)
+    assert shown.endswith(".") and len(shown) > 20
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="compares a GPU with the CPU")
