@@ -116,5 +116,7 @@ def _beside(taken: Iterator[tuple[Draw, Tensor]], device: torch.device) -> Itera
         if draw is None or image is None:
             return
         now.wait_stream(beside)
-        image.record_stream(now)
+        for part in (image, draw.device_keys, draw.index, draw.target):
+            # Made on another stream: their memory may not be given to others before this one is done with it.
+            part.record_stream(now)
         waiting = draw, image
