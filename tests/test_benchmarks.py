@@ -17,20 +17,30 @@ def benchmark(name: str):
     return module
 
 
-def test_the_cost_of_the_loop_is_measured(monkeypatch, capsys):
-    overhead = benchmark("overhead")
-    monkeypatch.setattr(overhead, "STEPS", 3)
-    monkeypatch.setattr(overhead, "ROUNDS", 1)
-    overhead.main()
+def test_the_cost_of_the_loop_is_measured(capsys):
+    benchmark("overhead").main(["--quick"])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("3 steps of batch 64, 1 rounds")
-    assert [re.match("bare again|bare|cvrun|extra", line)[0] for line in lines[1:]] == [
-        "bare",
-        "bare again",
-        "cvrun",
-        "extra",
-    ]
-    assert all(re.search(r"\d+ us a step  \(-?\d+ to -?\d+\)", line) for line in lines[1:])
+    assert lines[1] == "tiny: 3 steps of 64 images a segment, 1 rounds"
+    for kind, line, more in (("clock", *lines[2:4]), ("processor", *lines[4:6])):
+        assert re.match(rf"  by the {kind}: tuned \d+ \(\d+ to \d+\), cvrun \d+ \(\d+ to \d+\) us a step", line)
+        assert re.match(r"    cvrun costs -?\d+ .* us more, \d\.\d{3} .* of the images/s; tuned again", more)
+
+
+@pytest.mark.slow
+def test_the_start_is_measured(capsys):
+    benchmark("startup").main(["--quick"])
+    said = capsys.readouterr().out
+    assert re.search(r"cvrun to the first step +\d+\.\d\d", said)
+    assert re.search(r"ratio +\d\.\d\d .* by the clock, +\d\.\d\d .* of the processor", said)
+    assert re.search(r"cvrun --help +0\.\d\d", said)
+
+
+@pytest.mark.slow
+def test_a_sweep_is_measured(capsys):
+    benchmark("sweep").main(["--quick"])
+    assert re.search(
+        r"2 runs of digits, 1 rounds.*\n.*sweep +\d.*\n.*shell +\d.*\n.*ratio +\d", capsys.readouterr().out
+    )
 
 
 def test_the_cost_of_a_checkpoint_is_measured(monkeypatch, capsys):

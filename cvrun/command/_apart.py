@@ -23,8 +23,11 @@ from cvrun.errors import CvrunError
 from cvrun.folder import RunFolder, now
 from cvrun.spec import Spec
 
-_IMPORTED_ONCE = ["cvrun.command._apart", "cvrun.command._execute", "sklearn.model_selection", "torch._dynamo"]
-"""What every job needs and takes a second or more to import; an optimizer imports torch._dynamo."""
+_IMPORTED_ONCE = ("cvrun.command._apart", "cvrun.command._execute")
+"""What every job needs and takes a second or more to import."""
+
+_LIBRARIES = ("timm", "torchvision")
+"""What some jobs need and takes seconds to import; an option that needs one has its name."""
 
 _LOOK = 0.2
 """[seconds] between two looks at whether another process of the sweep got a signal."""
@@ -52,9 +55,10 @@ class _Task:
     group: int
 
 
-def serve() -> None:
-    """Start the process that jobs fork from, unless it runs: it imports torch once, while this one composes."""
-    forkserver.set_forkserver_preload(_IMPORTED_ONCE)
+def serve(spec: Spec) -> None:
+    """Start the process that jobs fork from, unless it runs: it imports torch once, and the libraries of spec."""
+    chosen = {choice.option for choice in spec.parts.values()}
+    forkserver.set_forkserver_preload([*_IMPORTED_ONCE, *(name for name in _LIBRARIES if name in chosen)])
     kept = dict(os.environ)
     # Python would look for modules in the working directory first, where a user's file may have the name of one.
     os.environ.update(PYTHONPATH=os.pathsep.join(path or os.getcwd() for path in sys.path), PYTHONSAFEPATH="1")
@@ -87,8 +91,8 @@ def train_apart(compose: Callable[[], Spec], words: tuple[str, ...], number: int
     Raises:
         CvrunError: If compose does.
     """
-    serve()
     spec = compose()
+    serve(spec)
     answer, their_answer = multiprocessing.Pipe(duplex=False)
     their_line, line = multiprocessing.Pipe(duplex=False)
     # The streams as they are now: the server may have been started with others.

@@ -51,4 +51,5 @@ def _quotas(counts: Indices, total: int, random: np.random.RandomState) -> Indic
         chosen = random.choice(equal, size=min(len(equal), missing), replace=False)
         quota[chosen] += 1
         missing -= len(chosen)
-    return quota.astype(np.int64)
+    shares: Indices = quota.astype(np.int64)
+    return shares

@@ -92,7 +92,7 @@ class State:
     _PARTS = ("model", "optimizer", "scaler", "ema", "plateau", "stopper", "best", "loss_mean")
 
     @cached_property
-    def parameters(self) -> list[nn.Parameter]:
+    def parameters(self) -> list[Tensor]:
         """What the optimizer changes."""
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 

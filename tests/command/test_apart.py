@@ -9,6 +9,7 @@ from multiprocessing import forkserver
 
 import pytest
 
+from cvrun import config
 from cvrun.command import _apart
 
 QUICK = ("model.width=4", "trainer.epochs=1", "trainer.batch_size=300", "workers=0")
@@ -21,8 +22,20 @@ def states(out: str) -> list[str]:
 
 def test_starting_the_server_leaves_this_process_as_it_was():
     before = dict(os.environ), signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    _apart.serve()
+    _apart.serve(config.compose([]))
     assert (dict(os.environ), signal.pthread_sigmask(signal.SIG_BLOCK, ())) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "libraries"),
+    [([], []), (["model=torchvision"], ["torchvision"]), (["model=timm", "optimizer=timm"], ["timm"])],
+)
+def test_the_server_imports_the_libraries_that_are_used(words, libraries, monkeypatch):
+    asked = []
+    monkeypatch.setattr(forkserver, "set_forkserver_preload", asked.extend)
+    monkeypatch.setattr(forkserver, "ensure_running", lambda: None)
+    _apart.serve(config.compose(words))
+    assert [name for name in asked if not name.startswith("cvrun.")] == libraries
 
 
 def test_the_driver_does_not_train(call, monkeypatch):
@@ -75,7 +88,7 @@ def test_a_job_on_a_terminal_has_its_bar(call, monkeypatch):
 def test_the_server_can_die_and_does_not_look_into_the_working_directory(call, tools, tmp_path, monkeypatch):
     (tmp_path / "tokenize.py").write_text("raise SystemExit('a file of the user')")
     monkeypatch.setenv("CVRUN_FAULT", "record.write@2=hang:2")
-    _apart.serve()
+    _apart.serve(config.compose([]))
     old = forkserver._forkserver._forkserver_pid
 
     def kill():
