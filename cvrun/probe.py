@@ -27,8 +27,8 @@ from cvrun.trainer import TrainingPlan
 SHORT = 60.0
 """[seconds] A run of less stays in float32: there is little to win."""
 
-_ENOUGH = 60e9
-"""[FLOP] Of the images that are timed at a time, a second's work or so, and at least _LEAST of them."""
+_ENOUGH = 20e9
+"""[FLOP] Of the images that are timed at a time, a second of work at most, and at least _LEAST of them."""
 
 _LEAST = 8
 
