@@ -54,10 +54,12 @@ def evaluate(
             for batch in batches:
                 with autocast():
                     predicted = task.predict(model, batch.image, tta)
-                mine.append((predicted.cpu(), batch.target.cpu()))
+                mine.append((predicted, batch.target))
     except Interrupted:
         stopped = True
-    found = _in_turn(together.gather(None if stopped else mine))
+    # Not batch by batch: a GPU would be waited for each time.
+    moved = [(predicted.cpu(), target.cpu()) for predicted, target in mine]
+    found = _in_turn(together.gather(None if stopped else moved))
     probabilities, targets = (torch.cat(part).numpy() for part in zip(*found, strict=True))
     prediction = Prediction(probabilities, targets.astype(np.int64))
     return Evaluation(prediction, task.metrics(prediction))
