@@ -55,7 +55,7 @@ soak: setup ## kill and resume N drawn runs (N=500) and compare bits; some ten m
 
 bench-peers: .venv-peers/installed ## install what cvrun is measured against into .venv-peers, which uses torch of .venv
 
-bench: setup ## measure against peers (those in .venv-peers), some 40 minutes; writes docs/benchmarks.md
+bench: setup ## measure against peers (those in .venv-peers), an hour and more; writes docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py --rounds $(ROUNDS) --and-page
 
 lock: setup ## choose the versions in constraints.txt anew

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,7 +26,6 @@ class Contender:
         needs: A module that only the environment of the peers has; none: it runs in cvrun's own.
         loads: Whether it has worker processes whose best number is looked for.
         cold: Whether cvrun's cache is removed before.
-        only: The model for which it takes part; none: any other.
     """
 
     label: str
@@ -35,7 +35,6 @@ class Contender:
     needs: str = ""
     loads: bool = True
     cold: bool = False
-    only: str = ""
 
     @property
     def peer(self) -> str:
@@ -66,19 +65,18 @@ CONTENDERS = (
     ),
     Contender("keras", "keras_fit", "fit's defaults", needs="keras"),
     Contender("keras, best", "keras_fit", "bf16 autocast, channels_last, no bar", BEST, needs="keras"),
-    Contender("ultralytics", "ultralytics_train", "defaults, fp32", needs="ultralytics", only=YOLO),
-    Contender("ultralytics, best", "ultralytics_train", "cache=ram, no plots", BEST, "ultralytics", only=YOLO),
+    Contender("ultralytics", "ultralytics_train", "defaults, fp32", needs="ultralytics"),
+    Contender("ultralytics, best", "ultralytics_train", "cache=ram, no plots", BEST, "ultralytics"),
 )
 
 SAME_AGAIN = "cvrun, again"
 """The control: what the noise of the machine makes of equal contenders."""
 
 
-def taking_part(model: str, peers: list[str]) -> list[Contender]:
-    """Give the contenders of a model, of the peers that are asked for; none: of all."""
-    wanted = [c for c in CONTENDERS if (not peers or c.peer in peers) and c.only in ("", model)]
-    # A module of Ultralytics is compared with Ultralytics.
-    return [c for c in wanted if c.only or c.peer in ("cvrun", "tuned loop", "plain loop")] if model == YOLO else wanted
+def taking_part(rows: Sequence[str], peers: Sequence[str]) -> list[Contender]:
+    """Give the contenders with these labels (none: all but Ultralytics), of these programs (none: of all)."""
+    wanted = [c for c in CONTENDERS if (c.label in rows if rows else c.peer != "ultralytics")]
+    return [c for c in wanted if not peers or c.peer in peers]
 
 
 def python_of(contender: Contender, model: str) -> str | None:

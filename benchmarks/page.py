@@ -18,7 +18,8 @@ Every contender is a process of its own; contenders take turns, round after roun
 ratios are taken within a round. Images/s are of training alone, without the first epoch; the whole process counts
 everything from its start to its end, imports included. Threads, batch, epochs, network, optimizer (SGD with Nesterov
 momentum, constant rate), random changes, files and evaluations are the same for all; peers get the number of worker
-processes, 0 to 2, with which they are fastest. "Best" rows have the best public flags of that program, which a table
+processes, 0 to 2, with which they are fastest (timm and Ultralytics: in each workload; the others: in the first with
+the same data). "Best" rows have the best public flags of that program, which a table
 below lists. Memory is the proportional set size of a process with its workers: their own pages, and with mapped files
 (libraries, cvrun's store).
 """

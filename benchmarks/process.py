@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -78,7 +79,8 @@ def run(command: list[str], result: Path, log: Path, environment: dict[str, str]
         try:
             code = process.wait(LONGEST)
         except subprocess.TimeoutExpired:
-            process.kill()
+            for each in reversed(family(process.pid)):
+                os.kill(each, signal.SIGKILL)
             process.wait()
             code = f"more than {LONGEST} s"
         wall = time.perf_counter() - began

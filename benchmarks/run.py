@@ -1,6 +1,6 @@
 """Benchmarks of cvrun against what people use; `--page` writes docs/benchmarks.md from their results.
 
-    python benchmarks/run.py                       # every suite, some 25 minutes on 2 cores
+    python benchmarks/run.py                       # every suite, an hour and more on 2 cores; --rounds 3 halves it
     python benchmarks/run.py --suites training --peers cvrun,timm --rounds 3
     python benchmarks/run.py --page
 

@@ -20,11 +20,12 @@ CHOOSE_FROM = (0, 1, 2)
 def run(options: Options) -> dict:
     """Give the rounds of every workload."""
     chosen = [DIGITS.smaller()] if options.quick else WORKLOADS
-    return {"workloads": [compare(workload, options) for workload in chosen]}
+    best: dict = {}
+    return {"workloads": [compare(workload, best, options) for workload in chosen]}
 
 
-def compare(workload: Workload, options: Options) -> dict:
-    """Give the rounds of one workload, contenders in turn."""
+def compare(workload: Workload, best: dict, options: Options) -> dict:
+    """Give the rounds of one workload, contenders in turn; best keeps numbers of workers for the next."""
     found: dict = {"workload": asdict(workload), "rows": [], "skipped": []}
     try:
         data = images.folder(workload.data, workload.train, workload.val, options.work / "data")
@@ -32,7 +33,7 @@ def compare(workload: Workload, options: Options) -> dict:
         say(f"{workload.name}: left out, {error}")
         return found | {"skipped": [str(error)]}
     rows = []
-    part = taking_part(workload.model, list(options.peers))
+    part = taking_part(workload.rows, options.peers)
     # In a quick run each program once; else cvrun once more, as a control.
     part = [c for c in part if c.label == c.peer] if options.quick else _with_control(part)
     for contender in part:
@@ -40,7 +41,7 @@ def compare(workload: Workload, options: Options) -> dict:
             found["skipped"].append(f"{contender.label}: not installed, `make bench-peers` does that")
             say(f"{workload.name}: {found['skipped'][-1]}")
             continue
-        workers = _best_workers(contender, workload, data, options) if contender.loads else 2
+        workers = _best_workers(contender, workload, data, best, options) if contender.loads else 2
         rows.append({"label": contender.label, "says": contender.says, "workers": workers, "rounds": []})
     for number in range(options.rounds):
         for row in list(rows):
@@ -102,18 +103,24 @@ def job_of(workload: Workload, data: Path, options: Options) -> dict:
     }
 
 
-def _best_workers(contender: Contender, workload: Workload, data: Path, options: Options) -> int:
-    """Give the number of worker processes with which a peer is fastest, in a run of two epochs each."""
+def _best_workers(contender: Contender, workload: Workload, data: Path, best: dict, options: Options) -> int:
+    """Give the number of worker processes with which a program is fastest, in a run of two epochs each.
+
+    It is looked for with the program's defaults: for timm and Ultralytics in every workload, for the others in the
+    first workload of a kind of data.
+    """
     if options.quick:
         return 0
-    rates = {}
-    for workers in CHOOSE_FROM:
-        result = train(contender, replace(workload, epochs=2), data, workers, 0, options)
-        rates[workers] = result.get("rate", 0.0)
-    best = max(rates, key=lambda workers: rates[workers])
-    tried = ", ".join(f"{workers}: {rate:,.0f}" for workers, rate in rates.items())
-    say(f"{workload.name}, {contender.label}: images/s by workers {tried}")
-    return best
+    own = workload.name if contender.script in ("timm_train", "ultralytics_train") else workload.data
+    if (own, contender.script) not in best:
+        rates = {}
+        for workers in CHOOSE_FROM:
+            result = train(contender, replace(workload, epochs=2), data, workers, 0, options)
+            rates[workers] = result.get("rate", 0.0)
+        best[own, contender.script] = max(rates, key=lambda workers: rates[workers])
+        tried = ", ".join(f"{workers}: {rate:,.0f}" for workers, rate in rates.items())
+        say(f"{workload.name}, {contender.label}: images/s by workers {tried}")
+    return best[own, contender.script]
 
 
 def _with_control(contenders: list[Contender]) -> list[Contender]:

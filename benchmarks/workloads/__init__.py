@@ -21,6 +21,7 @@ class Workload:
         epochs: Of which the first does not count for the rate.
         lr: Of SGD with Nesterov momentum 0.9, constant, without weight decay.
         hflip: Whether images are mirrored.
+        rows: Labels of the contenders; none: all but Ultralytics.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Workload:
     epochs: int = 3
     lr: float = 0.05
     hflip: bool = True
+    rows: tuple[str, ...] = ()
 
     def smaller(self) -> Workload:
         """Give the same in seconds, to see that it runs."""
@@ -41,14 +43,42 @@ class Workload:
         return replace(self, train=min(self.train, 4 * batch), val=min(self.val, 2 * batch), batch=batch, epochs=2)
 
 
+_PAIRS = ("plain loop", "timm", "lightning", "keras")
+_BOTH = tuple(label for peer in _PAIRS for label in (peer, f"{peer}, best"))
+
 SMALL = Workload("cifar, test_resnet", "cifar", 32, "pad", "test_resnet", 6_400, 1_000, 128)
-RESNET18 = Workload("cifar, resnet18", "cifar", 32, "pad", "resnet18", 2_560, 500, 128)
-STEM3 = Workload("cifar, resnet18 with a 3x3 stem", "cifar", 32, "pad", "bench_resnet18_stem3", 640, 200, 64, 2)
-YOLO = Workload("cifar, yolo11n-cls", "cifar", 32, "pad", "bench_yolo11n_cls", 2_560, 500, 128)
+RESNET18 = Workload(
+    "cifar, resnet18", "cifar", 32, "pad", "resnet18", 2_560, 500, 128, rows=("cvrun", "tuned loop", *_BOTH)
+)
+STEM3 = Workload(
+    "cifar, resnet18 with a 3x3 stem",
+    "cifar",
+    32,
+    "pad",
+    "bench_resnet18_stem3",
+    640,
+    200,
+    64,
+    2,
+    rows=("cvrun", "plain loop", "timm", "timm, best"),
+)
+YOLO = Workload(
+    "cifar, yolo11n-cls",
+    "cifar",
+    32,
+    "pad",
+    "bench_yolo11n_cls",
+    2_560,
+    500,
+    128,
+    rows=("cvrun", "plain loop", "ultralytics", "ultralytics, best"),
+)
+_PHOTO_ROWS = ("cvrun", "cvrun, first run", *_BOTH)
 PHOTOS = tuple(
-    Workload(f"photos, {model}", "photos", 224, "resized", model, 160, 40, 16, 2, 0.01)
+    Workload(f"photos, {model}", "photos", 224, "resized", model, 160, 40, 16, 2, 0.01, rows=_PHOTO_ROWS)
     for model in ("resnet18", "mobilenetv3_large_100", "vit_tiny_patch16_224")
 )
-DIGITS = Workload("digits, tiny net", "digits", 8, "pad", "bench_tiny", 1_437, 360, 64, 5, 0.05, False)
+_DIGIT_ROWS = ("cvrun", "tuned loop", *_PAIRS)
+DIGITS = Workload("digits, tiny net", "digits", 8, "pad", "bench_tiny", 1_437, 360, 64, 5, 0.05, False, _DIGIT_ROWS)
 
 WORKLOADS = (SMALL, RESNET18, STEM3, YOLO, *PHOTOS, DIGITS)
