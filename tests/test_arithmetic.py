@@ -150,3 +150,58 @@ def test_on_cuda_activations_are_channels_last_in_the_precision(precision):
     assert {value.dtype for value in found} == {dtype}
     assert all(value.is_contiguous(memory_format=torch.channels_last) for value in found)
     assert model.dense.weight.grad.stride() == model.dense.weight.stride()
+
+
+class Attending(nn.Module):
+    """Attention as timm builds it: the flag, a linear layer, torch's fused function."""
+
+    fused_attn = True
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.qkv = nn.Linear(8, 24)
+        self.seen = None
+
+    def forward(self, tokens, mask=None):
+        query, key, value = self.qkv(tokens).reshape(2, 5, 3, 2, 4).permute(2, 0, 3, 1, 4)
+        self.seen = query, key, value
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_is_computed_in_float32_on_a_cpu(masked):
+    model = arranged(Attending(), "bf16", CPU)
+    mask = torch.randn(5, 5).bfloat16() if masked else None
+    with autocast("bf16", CPU)():
+        found = model(torch.randn(2, 5, 8), mask=mask)
+    query, key, value = (part.float() for part in model.seen)
+    assert model.seen[0].dtype == torch.bfloat16
+    scores = query @ key.transpose(-1, -2) / 2.0  # the root of 4 numbers a head
+    expected = torch.softmax(scores + (mask.float() if masked else 0.0), -1) @ value
+    assert found.dtype == torch.bfloat16
+    # To the last bit of bfloat16, 2**-8 of the value; computed in it, the sums of 5 products would be off by more.
+    torch.testing.assert_close(found.float(), expected, rtol=2**-8, atol=1e-5)
+
+
+def test_attention_without_autocast_and_elsewhere_is_as_ever():
+    tokens = torch.randn(2, 5, 8)
+    assert torch.equal(arranged(Attending(), "bf16", CPU)(tokens), Attending()(tokens))
+    assert "forward" not in vars(arranged(Attending(), "fp32", CPU))
+    assert "forward" not in vars(arranged(Attending(), "bf16", torch.device("cuda")))
+
+
+def test_the_attention_of_a_vit_is_found_and_a_copy_has_its_own():
+    import timm
+
+    keys = {"img_size": 32, "patch_size": 16, "embed_dim": 16, "depth": 2, "num_heads": 2, "num_classes": 3}
+    model = arranged(timm.models.VisionTransformer(**keys), "bf16", CPU)
+    duplicate = copy.deepcopy(model)
+    for net in (model, duplicate):
+        found = [module for module in net.modules() if "forward" in vars(module)]
+        assert found == [block.attn for block in net.blocks]
+        assert all(module.forward.__self__ is module for module in found)
+    image = torch.randn(2, 3, 32, 32)
+    with autocast("bf16", CPU)():
+        model(image).float().sum().backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
