@@ -404,3 +404,14 @@ def test_quick_answers_import_nothing_heavy(words, absent, tmp_path):
     loaded = done.stderr.partition("loaded")[2].split()
     assert "cvrun.cli" in loaded, done.stderr
     assert [name for name in absent if name in loaded] == []
+
+
+def test_a_job_knows_the_command_line_of_its_own(tmp_path):
+    (tmp_path / "exp").mkdir()
+    (tmp_path / "exp" / "own.yaml").write_text("# @package _global_\n# Mine.\nname: own\n")
+    jobs = []
+    config.run_command(["-m", "--config-dir", str(tmp_path), "+exp=own", "seed=3,1"], "cvrun train", jobs.append)
+    assert [job.words for job in jobs] == [("+exp=own", f"seed={seed}", f"--config-dir={tmp_path}") for seed in (3, 1)]
+    again = []
+    config.run_command(list(jobs[0].words), "cvrun train", again.append)
+    assert again[0].compose() == jobs[0].compose()

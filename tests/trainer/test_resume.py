@@ -8,7 +8,7 @@ from cvrun import config
 from cvrun.build import build_loggers, build_run, header
 from cvrun.prepare import address, prepare
 from cvrun.trainer.evaluate import Interrupted
-from cvrun.trainer.loop import restore, save, train
+from cvrun.trainer.loop import moves, restore, save, train
 from cvrun.trainer.saver import Saver
 
 EVERYTHING = [
@@ -129,3 +129,9 @@ def test_a_lost_commit_costs_steps_but_no_bits(uninterrupted, digest, tmp_path):
 
 def test_another_seed_is_another_run(uninterrupted, digest, tmp_path):
     assert digest(go(tmp_path, StopAt(), ["seed=1"])) != digest(uninterrupted[0])
+
+
+def test_a_run_from_before_there_were_several_devices_had_one():
+    here = {"threads": "1", "devices": "1"}
+    assert moves({"threads": "1"}, here) == ""
+    assert moves({"threads": "1"}, {**here, "devices": "2"}) == "devices 1 -> 2"
