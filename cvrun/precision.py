@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from cvrun import __version__
 from cvrun.arithmetic import computes_bf16
 from cvrun.cache import cache_folder
 from cvrun.environment import processor
@@ -135,4 +136,5 @@ def _about(work: Work) -> dict[str, Any]:
         "threads": work.threads,
         "processor": processor(),
         "torch": str(torch.__version__),
+        "cvrun": __version__,
     }
