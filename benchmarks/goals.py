@@ -169,6 +169,8 @@ def _scripts(suite: dict | None) -> Iterator[Goal]:
     for model, ratio, rest in starts:
         what = f"time to the first step against importing the libraries, {model}"
         yield at_most(what, 1.15, f"{ratio}x{rest}", float(ratio), "x")
+    ratio = re.search(r"^ratio\s+([\d.]+)", texts.get("sweep", ""), re.M)
+    yield at_least("eight short runs as a sweep against eight processes", 2.0, [float(ratio[1])] if ratio else [])
     # Others say so themselves: a line with "goal" and "met" or "not met" in it.
     for name, text in texts.items():
         for line in text.splitlines():

@@ -109,9 +109,13 @@ def test_what_the_smaller_benchmarks_print_is_read():
     step = "| resnet18 224 px, batch 8 | 100.0 | 1.00 (1.00 to 1.00) | bf16: 1.90 |\n"
     checkpoint = "beside      stands still 8 (7 to 9) ms, takes 1 (0 to 2) ms longer\n"
     startup = "model=timm\n  import torch   2.0\n  ratio      1.10 (1.0 to 1.2)   by the clock, 1.0 (1 to 1)\n"
-    texts = {"overhead": overhead, "step": step, "checkpoint": checkpoint, "startup": startup}
+    sweep = (
+        "8 runs of digits, 3 rounds, 2 cores\nsweep  9 (8 to 9) s\nshell  21 (20 to 22) s\nratio  2.31 (2.2 to 2.4)\n"
+    )
+    texts = {"sweep": sweep, "overhead": overhead, "step": step, "checkpoint": checkpoint, "startup": startup}
     found = goals({"micro": {"scripts": [{"name": name, "text": text} for name, text in texts.items()]}}, None)
     assert verdict(found, "overhead a step, tiny net") == "met"
+    assert verdict(found, "eight short runs as a sweep against eight processes") == "met"
     assert verdict(found, "stall of a checkpoint") == "met"
     assert verdict(found, "resnet18 224 px, step at bf16 against fp32 NCHW of the same loop") == "not met"
     assert verdict(found, "time to the first step against importing the libraries, timm") == "met"
@@ -158,6 +162,7 @@ def test_the_driver_runs_to_its_page(tmp_path):
     assert "| digits, tiny net: trainer against a hand-tuned loop | >= 0.98x |" in page.read_text()
 
 
+@pytest.mark.slow
 def test_the_gpu_benchmark_says_where_there_is_none_and_runs_in_small(capsys):
     import gpu
 
