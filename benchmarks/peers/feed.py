@@ -1,7 +1,7 @@
 """Images a second of the input alone, on one core, in turn; `feed.py JOB ROUNDS`.
 
-One side is cvrun's training batches, the other ImageFolder with Pillow and transforms, in this process. Seconds are those of
-the processor, threads included, which on one core are those of the clock when nobody else is at work.
+One side is cvrun's training batches, the other ImageFolder with Pillow and transforms, in this process. Seconds are
+those of the processor, threads included, which on one core are those of the clock when nobody else is at work.
 """
 
 from __future__ import annotations
