@@ -19,7 +19,7 @@ from cvrun.pipeline.chunks import Bad, Decoding, decode_into
 from cvrun.pipeline.kept import Bounded, Kept, Whole
 from cvrun.pipeline.place import Cache, open_images
 from cvrun.pipeline.region import Regions
-from cvrun.pipeline.regions_near import RegionsNear
+from cvrun.pipeline.regions_near import RegionsNear, with_spare
 from cvrun.pipeline.resident import fits, near
 from cvrun.pipeline.store import Ragged, Store
 from cvrun.pipeline.stores import fingerprint
@@ -113,7 +113,7 @@ def augmented(images: Decodable, augment: Augment, size: int, device: torch.devi
     # What regions are cut out of is never of one shape; see kept_for.
     assert isinstance(images, Ragged | Stream)
     if device.type == "cuda" and isinstance(images, Ragged):
-        there = images.pixels.to(device) if fits(images.pixels, device) else None
+        there = with_spare(images, device) if fits(images.pixels, device) else None
         return RegionsNear(images, there, augment.region, size, device)
     return Regions(images, augment.region, size)
 

@@ -1,4 +1,4 @@
-"""Flips and shifts of a batch: row by row on a CPU, elsewhere pixel by pixel in one gather."""
+"""Flips and shifts of a batch: row by row on a CPU, elsewhere flips alone as they are, shifts in one gather."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from cvrun.augment import _ops
 from cvrun.augment._parts import chosen, put, take
+from cvrun.pipeline import to_device
 
 
 def shift(
@@ -33,10 +34,19 @@ def shift(
         index = chosen(hflip)
         put(moved, index, take(moved, index).flip(3))
         return moved if x.ndim == 4 else moved[:, 0]
+    corner, vflip, hflip = (part if part.is_cuda else to_device(part, x.device) for part in (corner, vflip, hflip))
+    if padding == 0:
+        flipped = torch.where(_beside(hflip, x), x.flip(-1), x)
+        return torch.where(_beside(vflip, x), flipped.flip(-2), flipped)
     height, width = x.shape[-2:]
-    rows = _ops.positions(corner[:, 0], vflip, height).to(x.device, non_blocking=True)
-    columns = _ops.positions(corner[:, 1], hflip, width).to(x.device, non_blocking=True)
+    rows = _ops.positions(corner[:, 0], vflip, height)
+    columns = _ops.positions(corner[:, 1], hflip, width)
     return _ops.window(x, rows, columns, padding_mode, fill)
+
+
+def _beside(values: Tensor, x: Tensor) -> Tensor:
+    """Give values, (B,), with as many dimensions as x."""
+    return values.view(-1, *(1,) * (x.ndim - 1))
 
 
 def _by_rows(pixels: Tensor, corner: Tensor, vflip: Tensor, padding: int, padding_mode: str, fill: int) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -35,6 +36,11 @@ class Batch:
             return [self]
         fields = (self.image.tensor_split(num), self.target.tensor_split(num), self.index.tensor_split(num))
         return [Batch(*part) for part in zip(*fields, strict=True)]
+
+
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Give a tensor of the CPU on device; nobody waits for the copy."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
 
 
 class Images(Protocol):

@@ -26,14 +26,12 @@ class Draw:
     Attributes:
         rows: Which images, int64 (B,), on the CPU.
         keys: A key for each, int64 (B,), on the CPU.
-        device_keys: The same on the device.
         index: Positions in the manifest, int64 (B,), on the device.
         target: Class indices or masks, on the device.
     """
 
     rows: Tensor
     keys: Tensor
-    device_keys: Tensor
     index: Tensor
     target: Tensor
 
@@ -59,11 +57,6 @@ def fed(
         taken = _beside(taken, device)
     for draw, image in taken:
         yield draw, image.permute(0, 3, 1, 2)
-
-
-def to_device(values: Tensor, device: torch.device) -> Tensor:
-    """Give a tensor of the CPU on device; nobody waits for the copy."""
-    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
 
 
 def _at_once(images: Images, draws: Iterator[Draw]) -> Iterator[tuple[Draw, Tensor]]:
@@ -116,7 +109,7 @@ def _beside(taken: Iterator[tuple[Draw, Tensor]], device: torch.device) -> Itera
         if draw is None or image is None:
             return
         now.wait_stream(beside)
-        for part in (image, draw.device_keys, draw.index, draw.target):
+        for part in (image, draw.index, draw.target):
             # Made on another stream: their memory may not be given to others before this one is done with it.
             part.record_stream(now)
         waiting = draw, image

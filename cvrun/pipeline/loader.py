@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from cvrun.augment import Augment
-from cvrun.pipeline import Batch, Images
-from cvrun.pipeline.feed import Draw, fed, to_device
+from cvrun.pipeline import Batch, Images, to_device
+from cvrun.pipeline.feed import Draw, fed
 from cvrun.pipeline.shard import shard
 from cvrun.rng import key, sample_keys
 from cvrun.sampler import Sampler
@@ -59,7 +59,8 @@ class TrainLoader:
     def __call__(self, start: int) -> Iterator[Batch]:
         """Give the batches of the steps from start to the last."""
         for draw, image in fed(self.store, self._draws(start), self.device, self.workers, self.timeout):
-            batch = self.augment.change(Batch(image, draw.target, draw.index), draw.device_keys)
+            # The keys stay on the CPU: to choose the samples of an operation there makes no GPU wait.
+            batch = self.augment.change(Batch(image, draw.target, draw.index), draw.keys)
             yield Batch(self.normalize(batch.image), batch.target, batch.index)
 
     def _draws(self, start: int) -> Iterator[Draw]:
@@ -74,9 +75,9 @@ class TrainLoader:
             # A row a step: each rank has its columns.
             steps = slice(first, min(steps_per_epoch, first + left))
             order, keys = (part.view(steps_per_epoch, -1)[steps, share] for part in (order, keys))
-            there = to_device(keys, self.device), to_device(self.store.index[order], self.device)
+            index = to_device(self.store.index[order], self.device)
             targets = _targets(self.store.targets, order, self.device)
-            for parts in zip(order, keys, *there, targets, strict=True):
+            for parts in zip(order, keys, index, targets, strict=True):
                 yield Draw(*parts)
             left -= len(order)
             epoch, first = epoch + 1, 0
@@ -108,7 +109,7 @@ def evaluation_batches(
     def draws() -> Iterator[Draw]:
         for rows in torch.arange(len(store)).split(batch_size)[rank::world]:  # type: ignore[no-untyped-call]
             keys = torch.zeros_like(rows)
-            there = (to_device(part, device) for part in (keys, store.index[rows], store.targets[rows]))
+            there = (to_device(part[rows], device) for part in (store.index, store.targets))
             yield Draw(rows, keys, *there)
 
     def batches() -> Iterator[Batch]:

@@ -6,6 +6,7 @@ passes, written as two batched matrix products; levels may differ by one, and se
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cvrun.augment import Region
-from cvrun.pipeline.feed import to_device
+from cvrun.pipeline import to_device
 from cvrun.pipeline.store import Ragged
 
 
@@ -58,70 +59,91 @@ class RegionsNear:
         top, left, height, width = boxes.unbind(dim=1)
         channels = self.images.channels
         if self.pixels is not None:
-            start = self.images.offsets[rows] // channels + top * sizes[:, 1] + left
-            return resized(self.pixels.view(-1, channels), start, sizes[:, 1], height, width, self.size)
-        counts = height * width
+            start = self.images.offsets[rows] + channels * (top * sizes[:, 1] + left)
+            return resized(self.pixels, start, sizes[:, 1] * channels, height, width, self.size, channels)
+        counts = channels * height * width
         start = counts.cumsum(0) - counts
-        packed = torch.empty(int(counts.sum()), channels, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        length = int(counts.sum()) + spare(width, channels)
+        packed = torch.empty(length, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
         self._pack(packed, rows, boxes, start)
         there = packed.to(self.device, non_blocking=True)
-        return resized(there, start, width, height, width, self.size)
+        return resized(there, start, width * channels, height, width, self.size, channels)
 
     def _pack(self, packed: Tensor, rows: Tensor, boxes: Tensor, start: Tensor) -> None:
         """Copy the part of each image that its box holds, one after another."""
         places = packed.numpy()
         for row, (top, left, height, width), at in zip(rows.tolist(), boxes.tolist(), start.tolist(), strict=True):
             part = self.images.at(row).numpy()[top : top + height, left : left + width]
-            np.copyto(places[at : at + height * width].reshape(part.shape), part)
+            np.copyto(places[at : at + part.size].reshape(part.shape), part)
 
 
-def resized(pixels: Tensor, start: Tensor, stride: Tensor, height: Tensor, width: Tensor, size: int) -> Tensor:
+def spare(widths: Tensor, channels: int) -> int:
+    """Give how many bytes stand behind the last image, so that a row as long as the longest can be read anywhere."""
+    return int(widths.max()) * channels
+
+
+def with_spare(images: Ragged, device: torch.device) -> Tensor:
+    """Give all pixels of images on device, with spare() bytes behind them."""
+    there = torch.zeros(
+        len(images.pixels) + spare(images.sizes[:, 1], images.channels), dtype=torch.uint8, device=device
+    )
+    there[: len(images.pixels)] = images.pixels
+    return there
+
+
+def resized(
+    pixels: Tensor, start: Tensor, stride: Tensor, height: Tensor, width: Tensor, size: int, channels: int
+) -> Tensor:
     """Give boxes of pixels, each stretched to a square.
 
     Args:
-        pixels: uint8 (pixels, C), on any device; the others are on the CPU.
-        start: Where the first pixel of each box is, int64 (B,).
-        stride: From a row of the image to the next one [pixels], int64 (B,).
+        pixels: uint8 (bytes,), on any device, with spare() bytes at the end; the others are on the CPU.
+        start: Where the first pixel of each box is [bytes], int64 (B,).
+        stride: From a row of the image to the next one [bytes], int64 (B,).
         height: Of each box [pixels], int64 (B,).
         width: Of each box [pixels], int64 (B,).
         size: [pixels] Of the squares.
+        channels: Of the images.
 
     Returns:
         uint8 (B, size, size, C), where pixels are.
     """
-    device = pixels.device
+    device, num = pixels.device, len(start)
     rows, columns = int(height.max()), int(width.max())
-    start, stride, tall, wide = (
-        to_device(part, device) for part in torch.stack((start, stride, height, width)).unbind(0)
-    )
-    # Beyond the end of a box its last pixel stands; its weight is 0.
+    start, stride, tall, wide = to_device(torch.stack((start, stride, height, width)), device).unbind(0)
+    # Below the end of a box its last row stands, right of it anything; neither counts.
     y = torch.minimum(torch.arange(rows, device=device), tall[:, None] - 1)
-    x = torch.minimum(torch.arange(columns, device=device), wide[:, None] - 1)
-    places = (start[:, None] + y * stride[:, None])[:, :, None] + x[:, None, :]
+    runs = pixels.as_strided((len(pixels) - columns * channels + 1, columns * channels), (1, 1))
+    found = runs.index_select(0, (start[:, None] + y * stride[:, None]).flatten())
+    # Levels are exact in 16 bits; products are added up in 32.
     kind = torch.float16 if device.type == "cuda" else torch.float32
-    found = pixels.index_select(0, places.flatten()).view(*places.shape, -1)
-    image = found.permute(0, 3, 1, 2).to(kind)
-    num, channels = image.shape[:2]
-    across = weights(wide, columns, size).to(kind).mT
-    image = torch.bmm(image.reshape(num, channels * rows, columns), across).round_().view(num, channels, rows, size)
-    down = weights(tall, rows, size).to(kind)[:, None]
+    image = found.view(num, rows, columns, channels).permute(0, 3, 1, 2).to(kind, memory_format=torch.contiguous_format)
+    across = weights(wide, width, size).to(kind).mT
+    image = torch.bmm(image.view(num, channels * rows, columns), across).round_().view(num, channels, rows, size)
+    down = weights(tall, height, size).to(kind)[:, None]
     return (down @ image).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def weights(lengths: Tensor, longest: int, size: int) -> Tensor:
+def weights(lengths: Tensor, known: Tensor, size: int) -> Tensor:
     """Give what each source pixel counts for each pixel of a resized line, float32 (B, size, longest).
 
     The triangle of bilinear interpolation, as wide as a target pixel where that is wider than a source pixel
     (antialiasing), with pixel centres at halves.
 
     Args:
-        lengths: Source pixels of each line, int64 (B,).
-        longest: The largest of them.
+        lengths: Source pixels of each line, int64 (B,), on any device.
+        known: The same on the CPU, so that nobody waits.
         size: Target pixels.
     """
-    scale = (lengths / size)[:, None, None]
-    centre = (torch.arange(size, device=lengths.device)[:, None] + 0.5) * scale
-    place = torch.arange(longest, device=lengths.device) + 0.5
+    longest = int(known.max())
+    taps = min(2 * math.ceil(max(longest / size, 1.0)) + 1, longest)
+    scale = (lengths / size)[:, None]
+    centre = (torch.arange(size, device=lengths.device) + 0.5) * scale
     support = scale.clamp(min=1.0)
-    value = (1 - (place - centre).abs() / support).clamp_(min=0) * (place < lengths[:, None, None])
-    return value / value.sum(dim=2, keepdim=True)
+    # The first source pixel whose centre is inside the triangle; one more may stand on its edge.
+    first = torch.minimum((centre - support).floor().long().clamp(min=0), (lengths - taps).clamp(min=0)[:, None])
+    place = first[..., None] + torch.arange(taps, device=lengths.device)
+    value = (1 - (place + 0.5 - centre[..., None]).abs() / support[..., None]).clamp(min=0)
+    value = value * (place < lengths[:, None, None])
+    value = value / value.sum(dim=2, keepdim=True)
+    return value.new_zeros(len(lengths), size, longest).scatter_(2, place, value)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cvrun.pipeline import Images
-from cvrun.pipeline.feed import to_device
+from cvrun.pipeline import Images, to_device
 from cvrun.pipeline.store import Store
 
 SHARE = 0.2

@@ -2,7 +2,8 @@
 
 import torch
 
-from cvrun.pipeline.feed import PIECE, Draw, fed, to_device
+from cvrun.pipeline import to_device
+from cvrun.pipeline.feed import PIECE, Draw, fed
 from cvrun.pipeline.store import Store
 
 CPU = torch.device("cpu")
@@ -10,7 +11,7 @@ CPU = torch.device("cpu")
 
 def draws(num: int, batch: int):
     for rows in torch.randperm(num, generator=torch.Generator().manual_seed(0)).split(batch):
-        yield Draw(rows, rows * 7, rows * 7, rows + 100, rows % 3)
+        yield Draw(rows, rows * 7, rows + 100, rows % 3)
 
 
 class Told(Store):

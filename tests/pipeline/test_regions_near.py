@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cvrun.pipeline.region import Regions
-from cvrun.pipeline.regions_near import RegionsNear, weights
+from cvrun.pipeline.regions_near import RegionsNear, weights, with_spare
 from cvrun.pipeline.store import Ragged, offsets_of
 from cvrun.rng import sample_keys, uniform
 
@@ -32,7 +32,7 @@ def some_box(sizes: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("size", [1, 7, 24, 100])
 def test_close_to_the_cpu(device, there, channels, size):
     images, device = ragged(50, channels), torch.device(device)
-    pixels = images.pixels.to(device) if there else None
+    pixels = with_spare(images, device) if there else None
     near = RegionsNear(images, pixels, some_box, size, device)
     rows = torch.randperm(50, generator=torch.Generator().manual_seed(1))[:40]
     keys = sample_keys(5, rows, torch.zeros_like(rows))
@@ -59,7 +59,7 @@ def test_a_region_depends_on_its_key_and_image_alone(device):
 
 def test_weights_add_up_and_are_those_of_torch():
     lengths = torch.tensor([3, 8, 20, 57])
-    found = weights(lengths, 57, 8)
+    found = weights(lengths, lengths, 8)
     torch.testing.assert_close(found.sum(dim=2), torch.ones(4, 8))
     for row, length in enumerate(lengths.tolist()):
         assert not found[row, :, length:].any()

@@ -51,7 +51,7 @@ def test_a_copy_beside_the_computation_is_whole_and_waits_for_nobody(slow):
     cuda = torch.device("cuda")
     images = torch.randint(0, 256, (64, 64, 64, 3), dtype=torch.uint8)
     data = Store(images, torch.zeros(64, dtype=torch.int64), torch.arange(64), slow=slow)
-    draws = [Draw(rows, rows, rows.cuda(), rows.cuda(), rows.cuda()) for rows in torch.arange(64).split(8)]
+    draws = [Draw(rows, rows, rows.cuda(), rows.cuda()) for rows in torch.arange(64).split(8)]
     weight = torch.randn(4000, 4000, device=cuda)
     sums = []
     for _, image in fed(data, iter(draws), cuda, 2, 10.0):
