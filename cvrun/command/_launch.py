@@ -11,6 +11,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
@@ -62,7 +63,7 @@ def launch(spec: Spec, words: Sequence[str]) -> int:
             max_restarts=0,
             signals_to_handle=",".join(number.name for number in NUMBERS),
             logs_specs=DefaultLogsSpecs(log_dir=folder),
-            shutdown_timeout=PATIENCE,
+            **_optional(LaunchConfig, shutdown_timeout=PATIENCE),
         )
         try:
             elastic_launch(config, sys.executable)("-m", "cvrun", *words)
@@ -117,6 +118,12 @@ def device_of(spec: Spec, rank: int) -> str:
     if rank >= there:
         raise ConfigError(f"devices={rank + 1}: expected at most {there}, the GPUs of this machine", "or device=cpu")
     return f"{device}:{rank}"
+
+
+def _optional(kind: type[Any], **values: Any) -> dict[str, Any]:
+    """Give the values whose fields a dataclass of torch has in this version; torch 2.11 waits 30 seconds."""
+    known = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in values.items() if name in known}
 
 
 def _code(failed: dict[int, int], command: str) -> int:

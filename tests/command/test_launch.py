@@ -93,6 +93,11 @@ def test_the_code_is_that_of_the_one_to_blame(failed, wanted, said, capsys):
     assert capsys.readouterr().err == said
 
 
+def test_what_this_torch_does_not_know_is_left_out():
+    kind = dataclasses.make_dataclass("Config", ["run_id"])
+    assert _launch._optional(kind, run_id="x", shutdown_timeout=5) == {"run_id": "x"}
+
+
 def test_the_surroundings_are_put_back(monkeypatch, tmp_path):
     before = dict(os.environ)
     with _launch._surroundings():
