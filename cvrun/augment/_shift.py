@@ -34,10 +34,12 @@ def shift(
         index = chosen(hflip)
         put(moved, index, take(moved, index).flip(3))
         return moved if x.ndim == 4 else moved[:, 0]
+    # On the CPU it is known without waiting whether anything is flipped top to bottom.
+    upright = not (vflip.is_cuda or vflip.any())
     corner, vflip, hflip = (part if part.is_cuda else to_device(part, x.device) for part in (corner, vflip, hflip))
     if padding == 0:
         flipped = torch.where(_beside(hflip, x), x.flip(-1), x)
-        return torch.where(_beside(vflip, x), flipped.flip(-2), flipped)
+        return flipped if upright else torch.where(_beside(vflip, x), flipped.flip(-2), flipped)
     height, width = x.shape[-2:]
     rows = _ops.positions(corner[:, 0], vflip, height)
     columns = _ops.positions(corner[:, 1], hflip, width)

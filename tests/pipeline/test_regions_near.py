@@ -59,7 +59,8 @@ def test_a_region_depends_on_its_key_and_image_alone(device):
 
 def test_weights_add_up_and_are_those_of_torch():
     lengths = torch.tensor([3, 8, 20, 57])
-    found = weights(lengths, lengths, 8)
+    found = weights(lengths, lengths, 8, torch.float32)
+    assert found.shape == (4, 8, 64)
     torch.testing.assert_close(found.sum(dim=2), torch.ones(4, 8))
     for row, length in enumerate(lengths.tolist()):
         assert not found[row, :, length:].any()
