@@ -4,7 +4,8 @@
     python benchmarks/run.py --suites training --peers cvrun,timm --rounds 3
     python benchmarks/run.py --page
 
-Results go to one JSON file with every round; a suite that runs again replaces its earlier results there.
+Results go to one JSON file with every round; a suite that runs again replaces its earlier results there,
+and with `--workloads` only those of these trainings.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     listed = {"type": lambda text: tuple(text.split(",")), "metavar": "A,B"}
     words.add_argument("--suites", default=SUITES, help=f"of {','.join(SUITES)}", **listed)
     words.add_argument("--peers", default=(), help="programs that take part (all)", **listed)
+    words.add_argument("--workloads", default=(), help="words in the names of trainings (all)", **listed)
     words.add_argument("--rounds", type=int, default=5, help="of each contender (5)")
     words.add_argument("--threads", type=int, default=2, help="of the arithmetic, and cores for everything (2)")
     words.add_argument("--quick", action="store_true", help="one short round, to see that it runs; measures nothing")
@@ -71,7 +73,7 @@ def _measure(asked: argparse.Namespace) -> None:
     results = json.loads(asked.out.read_text()) if asked.out.is_file() else {"suites": {}}
     with tempfile.TemporaryDirectory(dir=asked.work) as scratch:
         rounds = 1 if asked.quick else asked.rounds
-        options = Options(rounds, asked.quick, asked.peers, asked.threads, asked.work, Path(scratch))
+        options = Options(rounds, asked.quick, asked.peers, asked.workloads, asked.threads, asked.work, Path(scratch))
         _run_suites(asked, options, results)
     say(f"results in {asked.out}")
 
@@ -81,6 +83,10 @@ def _run_suites(asked: argparse.Namespace, options: Options, results: dict) -> N
         began, load = time.time(), os.getloadavg()[0]
         say(f"--- {name} (load of the machine before: {load:.1f})")
         found = importlib.import_module(f"suites.{name}").run(options)
+        if name == "training" and options.workloads and name in results["suites"]:
+            fresh_names = [one["workload"]["name"] for one in found["workloads"]]
+            earlier = results["suites"][name]["workloads"]
+            found["workloads"] += [one for one in earlier if one["workload"]["name"] not in fresh_names]
         about = {**host.facts(asked.threads), "load_before": load, "seconds": time.time() - began}
         results["suites"][name] = {"about": about, "config": _config(options), **found}
         fresh = asked.out.with_suffix(".fresh")

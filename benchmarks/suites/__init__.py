@@ -17,6 +17,7 @@ class Options:
         rounds: Of each contender.
         quick: Whether it is only to be seen that all of it runs.
         peers: Names of those that take part; none: all.
+        workloads: Words of which one stands in the name of each training; none: all trainings.
         threads: Of the arithmetic, and the cores on which everything runs.
         work: The folder for data.
         scratch: A folder for what contenders write and are told, and cvrun's cache.
@@ -25,6 +26,7 @@ class Options:
     rounds: int
     quick: bool
     peers: tuple[str, ...]
+    workloads: tuple[str, ...]
     threads: int
     work: Path
     scratch: Path
