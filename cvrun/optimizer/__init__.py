@@ -9,6 +9,7 @@ To add one, write `cvrun/optimizer/NAME.py` and `configs/optimizer/NAME.yaml` (w
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
@@ -109,7 +110,7 @@ def param_groups(model: nn.Module, weight_decay: float) -> list[ParamGroup]:
     return [group for group in groups if group["params"]]
 
 
-def fusable(groups: list[ParamGroup]) -> bool:
-    """Give whether torch's fused kernels take every parameter: real floating point on a CPU or a CUDA device."""
+def fusable(groups: list[ParamGroup], devices: Sequence[str] = ("cpu", "cuda")) -> bool:
+    """Give whether torch's fused kernels take every parameter: real floating point on one of devices."""
     parameters = [parameter for group in groups for parameter in group["params"]]
-    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
+    return all(p.is_floating_point() and p.device.type in devices for p in parameters)

@@ -46,7 +46,7 @@ def test_weights_moments_and_average_are_channels_last(start, optimizer):
     run, state = start(*NET, f"optimizer={optimizer}", rate)
     found = losses(run, state, 20)
     assert found[-1] < found[0]
-    if optimizer != "rmsprop":
+    if optimizer not in ("rmsprop", "adagrad"):
         assert all(group["fused"] for group in state.optimizer.param_groups)
     filters = [p for p in state.model.parameters() if p.ndim == 4 and p.shape[1] > 1 and p.shape[2] > 1]
     average = dict(zip(state.model.parameters(), state.ema.models()["val/ema"].parameters(), strict=True))
