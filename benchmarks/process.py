@@ -78,10 +78,12 @@ def run(command: list[str], result: Path, log: Path, environment: dict[str, str]
         watcher.start()
         try:
             code = process.wait(LONGEST)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:
             for each in reversed(family(process.pid)):
                 os.kill(each, signal.SIGKILL)
             process.wait()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
             code = f"more than {LONGEST} s"
         wall = time.perf_counter() - began
     peak.done.set()

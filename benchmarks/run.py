@@ -14,6 +14,8 @@ import argparse
 import importlib
 import json
 import os
+import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -67,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
 def _measure(asked: argparse.Namespace) -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: asked.threads])
     os.environ["OMP_NUM_THREADS"] = str(asked.threads)
+    # An end by a signal takes the contender along.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     asked.work.mkdir(parents=True, exist_ok=True)
     (asked.work / "data").mkdir(exist_ok=True)
     asked.out.parent.mkdir(parents=True, exist_ok=True)

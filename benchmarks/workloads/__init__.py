@@ -48,7 +48,15 @@ _BOTH = tuple(label for peer in _PAIRS for label in (peer, f"{peer}, best"))
 
 SMALL = Workload("cifar, test_resnet", "cifar", 32, "pad", "test_resnet", 5_000, 1_000, 128)
 RESNET18 = Workload(
-    "cifar, resnet18", "cifar", 32, "pad", "resnet18", 2_560, 500, 128, rows=("cvrun", "tuned loop", *_BOTH)
+    "cifar, resnet18",
+    "cifar",
+    32,
+    "pad",
+    "resnet18",
+    2_560,
+    500,
+    128,
+    rows=("cvrun", "cvrun, bf16", "tuned loop", *_BOTH),
 )
 STEM3 = Workload(
     "cifar, resnet18 with a 3x3 stem",
@@ -60,7 +68,7 @@ STEM3 = Workload(
     100,
     64,
     2,
-    rows=("cvrun", "plain loop", "timm", "timm, best"),
+    rows=("cvrun", "cvrun, bf16", "plain loop", "timm", "timm, best"),
 )
 YOLO = Workload(
     "cifar, yolo11n-cls",
@@ -71,11 +79,11 @@ YOLO = Workload(
     2_560,
     500,
     128,
-    rows=("cvrun", "plain loop", "ultralytics", "ultralytics, best"),
+    rows=("cvrun", "cvrun, bf16", "plain loop", "ultralytics", "ultralytics, best"),
 )
-_FEWER = ("cvrun", "plain loop", "timm", "timm, best", "lightning, best", "keras, best")
+_FEWER = ("cvrun", "cvrun, bf16", "plain loop", "timm", "timm, best", "lightning, best", "keras, best")
 _PHOTO_ROWS = {
-    "resnet18": ("cvrun", "cvrun, first run", *_BOTH),
+    "resnet18": ("cvrun", "cvrun, first run", "cvrun, bf16", *_BOTH),
     "mobilenetv3_large_100": _FEWER,
     "vit_tiny_patch16_224": _FEWER,
 }
