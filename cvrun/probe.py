@@ -24,7 +24,7 @@ from cvrun.pipeline import Batch
 from cvrun.spec import Spec
 from cvrun.trainer import TrainingPlan
 
-SHORT = 60.0
+SHORT = 30.0
 """[seconds] A run of less stays in float32: there is little to win."""
 
 _ENOUGH = 20e9

@@ -74,12 +74,12 @@ def test_a_processor_without_bf16_is_not_measured(monkeypatch, unmeasured):
 
 
 def test_a_run_of_little_work_is_not_measured(bf16_machine, unmeasured):
-    """A batch of 128 images of 1 MFLOP forward, 3 MFLOP in all: 19.2 ms at 20 GFLOP/s, so 60 s are 3,125 steps."""
+    """A batch of 128 images of 1 MFLOP forward, 3 MFLOP in all: 19.2 ms at 20 GFLOP/s, so 30 s are 1,562.5 steps."""
     long = work()
-    for steps, short in ((3124, True), (3126, False)):
+    for steps, short in ((1562, True), (1563, False)):
         found = replace(long, training=replace(long.training, total_steps=steps))
         if short:
-            assert settle(found, "cpu") == Decision("fp32", "auto: a run of less than 60 s")
+            assert settle(found, "cpu") == Decision("fp32", "auto: a run of less than 30 s")
         else:
             with pytest.raises(pytest.fail.Exception):
                 settle(found, "cpu")
@@ -94,7 +94,7 @@ def test_a_run_that_the_first_steps_show_to_be_short_is_measured_no_further(step
     long = work()
     per_step = SHORT / long.training.total_steps
     taken = steps(fp32=0.99 * per_step)
-    assert settle(long, "cpu") == Decision("fp32", "auto: a run of less than 60 s")
+    assert settle(long, "cpu") == Decision("fp32", "auto: a run of less than 30 s")
     assert taken == ["fp32", "fp32"]
     taken = steps(fp32=1.01 * per_step, bf16=0.5 * per_step)
     assert settle(long, "cpu").precision == "bf16" and "bf16" in taken
