@@ -31,8 +31,16 @@ class Affine:
 
     def __call__(self, image: Tensor) -> Tensor:
         """Give image (B, C, H, W), uint8 or float32 in [0, 255], normalized as float32."""
-        scale, shift = _constants(self.mean, self.std, image.device)
-        return torch.addcmul(shift, image.to(torch.float32), scale)
+        if image.device.type != "cpu" or not image.is_contiguous(memory_format=torch.channels_last):
+            scale, shift = _constants(self.mean, self.std, image.device, 0)
+            return torch.addcmul(shift, image.to(torch.float32), scale)
+        # Whole rows at a time: with three channels side by side a loop of three numbers takes twice as long.
+        num, channels, height, width = image.shape
+        scale, shift = _constants(self.mean, self.std, image.device, width)
+        rows = image.permute(0, 2, 3, 1).reshape(num * height, width * channels)
+        values = rows.to(torch.float32)
+        normalized = torch.addcmul(shift, values, scale, out=torch.empty_like(rows) if values is rows else values)
+        return normalized.view(num, height, width, channels).permute(0, 3, 1, 2)
 
     def state(self) -> dict[str, Any]:
         """Give the numbers as plain values, for a checkpoint."""
@@ -70,8 +78,15 @@ def for_channels(mean: Sequence[float], std: Sequence[float], channels: int) -> 
 
 
 @functools.lru_cache(maxsize=16)
-def _constants(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Give factor and summand, float32 (C, 1, 1); kept, since a copy to the device in each step would stall it."""
-    divisor = torch.tensor(std, dtype=torch.float64)[:, None, None]
-    centre = torch.tensor(mean, dtype=torch.float64)[:, None, None]
-    return (1.0 / (255.0 * divisor)).to(device, torch.float32), (-centre / divisor).to(device, torch.float32)
+def _constants(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device, width: int
+) -> tuple[Tensor, Tensor]:
+    """Give factor and summand, float32 (C, 1, 1), or (width * C,) for rows of that many pixels, unless width is 0.
+
+    They are kept, since a copy to the device in each step would stall it.
+    """
+    divisor = torch.tensor(std, dtype=torch.float64)
+    centre = torch.tensor(mean, dtype=torch.float64)
+    pair = (1.0 / (255.0 * divisor)).to(device, torch.float32), (-centre / divisor).to(device, torch.float32)
+    scale, shift = (value.repeat(width) if width else value[:, None, None] for value in pair)
+    return scale, shift

@@ -48,3 +48,17 @@ def test_the_state_makes_the_round_trip(path, images):
 def test_brighter_pixels_stay_brighter(path, images):
     values = torch.arange(256, dtype=torch.uint8)[:, None, None, None].expand(-1, images.shape[-1], 1, 1)
     assert (build(path, images)(values).diff(dim=0) > 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_the_order_of_memory_changes_no_bit_and_stays(images, dtype):
+    """Channels-last images are normalized row by row."""
+    affine = Affine((0.1, 0.2, 0.3)[: images.shape[-1]], (0.5, 0.25, 0.3)[: images.shape[-1]])
+    last = images.to(dtype).permute(0, 3, 1, 2)
+    before = last.clone()
+    found = affine(last)
+    assert torch.equal(found, affine(last.contiguous())) and torch.equal(last, before)
+    mean, std = (torch.tensor(value, dtype=torch.float64)[:, None, None] for value in (affine.mean, affine.std))
+    torch.testing.assert_close(found.double(), (last.double() / 255 - mean) / std, atol=2e-6, rtol=1e-6)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert affine(last[:0]).shape == last[:0].shape
