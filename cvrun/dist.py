@@ -10,11 +10,13 @@ import contextlib
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cvrun.errors import ConfigError
+
+if TYPE_CHECKING:
+    # One process needs no torch for it, and a command line is answered without.
+    from torch import Tensor, nn
 
 T = TypeVar("T")
 

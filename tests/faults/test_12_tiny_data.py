@@ -65,7 +65,7 @@ def test_a_part_of_one_image_is_refused_where_batchnorm_cannot_learn(call, tree,
     words = (*tree(BATCH), f"trainer.accumulate={BATCH}")
     # Our own network never has a map of one pixel; that of others often has.
     assert call("train", *words).code == 0
-    pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyBatchNorm1d(), nn.LazyLinear(2))
+    pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.BatchNorm1d(3), nn.Linear(3, 2))
     monkeypatch.setattr(convnet, "build", lambda config, shape, pretrained: pooled)
     said = call("train", *words, "seed=1")
     assert said.code == 2

@@ -95,4 +95,4 @@ def test_precision_stays_that_of_the_start(words, tmp_path):
     plan.write_text(plan.read_text().replace("precision: fp32", "precision: bf16"))
     said = kit.run(["resume", run], tmp_path)
     assert said.code == 0, said.err
-    assert ", bf16, seed 0" in said.err
+    assert ", bf16 (as at the start), seed 0" in said.err

@@ -38,7 +38,12 @@ def every_key() -> list[tuple[str, str]]:
 EVERY = every_key()
 FREE = {
     "device": "cpu",
+    "devices": "2",
+    "compile": "true",
     "threads": "3",
+    "keep_memory": "false",
+    "cache": "off",
+    "cache_budget": "1.5",
     "workers": "1",
     "worker_timeout": "9",
     "deterministic": "true",
