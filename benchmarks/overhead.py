@@ -59,7 +59,13 @@ def now() -> tuple[float, float]:
 
 def built(root: Path, words: list[str]):
     never = ["trainer.epochs=10000", "trainer.eval_every=10000ep", "trainer.save_every=10000ep"]
-    own = ["optimizer=sgd", "logger=jsonl", f"threads={torch.get_num_threads()}", f"output_root={root}"]
+    own = [
+        "optimizer=sgd",
+        "logger=jsonl",
+        "trainer.precision=fp32",
+        f"threads={torch.get_num_threads()}",
+        f"output_root={root}",
+    ]
     prepared = prepare(config.compose([*words, *never, *own]))
     prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
     recorder = build_loggers(prepared.plan)
