@@ -16,7 +16,7 @@ from cvrun.augment import Augment
 from cvrun.compiler import compile_models, telling
 from cvrun.dist import ALONE, Together
 from cvrun.early_stopping import Stopper
-from cvrun.images import Decodable, all_pixels, augmented, evaluated, identity, images_of, kept_for
+from cvrun.images import Decodable, all_pixels, augmented, evaluated, identity, images_of, kept_for, where_cut
 from cvrun.logger import Header
 from cvrun.logger._queued import Queued
 from cvrun.logger._silent import Silent
@@ -110,7 +110,10 @@ def build_run(
         recorder=recorder,
         saver=saver,
         stop=stop,
-        checkpoint_meta=_meta(plan, model, normalize, {"train": train.digest(), "val": val.digest()}),
+        checkpoint_meta={
+            **_meta(plan, model, normalize, {"train": train.digest(), "val": val.digest()}),
+            "environment": {**plan.environment, **where_cut(loader.store, device)},
+        },
         tta=build_tta(spec),
         seconds=seconds,
         ids=prepared.manifest.ids,
@@ -238,6 +241,5 @@ def _meta(plan: Plan, model: nn.Module, normalize: Affine, pixels: dict[str, str
         "normalization": normalize.state(),
         "form": [plan.data.form.size, plan.data.form.channels, plan.data.form.fit],
         "precision": plan.training.precision,
-        "environment": plan.environment,
         "code": plan.code,
     }

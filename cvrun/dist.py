@@ -119,6 +119,17 @@ def launched_world_size() -> int | None:
     return int(text)
 
 
+def require_rank(world: int) -> None:
+    """See that a launcher has said which process this is.
+
+    Raises:
+        ConfigError: If RANK is not one of the world's.
+    """
+    text = os.environ.get("RANK") or ""
+    if not text.isdecimal() or int(text) >= world:
+        raise ConfigError(f"RANK={text}: expected a whole number below WORLD_SIZE={world}", "torchrun sets both")
+
+
 def local_rank() -> int:
     """Give the number of this process among those that a launcher started on this machine; 0 without a launcher."""
     text = os.environ.get("LOCAL_RANK") or os.environ.get("RANK") or "0"

@@ -18,13 +18,12 @@ DEFAULT_THREADS = torch.get_num_threads()
 """[threads] What torch chose at start-up, before any run set its own."""
 
 
-def default_threads(decoding: int) -> int:
-    """Give the threads for torch beside those that decode images while it computes, at least 1.
+def default_threads(processes: int) -> int:
+    """Give the threads of torch in each of some processes that train together on this machine, at least 1.
 
-    No more than torch chose by itself, which OMP_NUM_THREADS bounds. A thread that has to wait for a core holds up all
-    others at each barrier: two threads on one free core are slower than one.
+    No more than torch chose by itself, which OMP_NUM_THREADS bounds.
     """
-    return max(1, min(DEFAULT_THREADS, cores() - decoding))
+    return min(DEFAULT_THREADS, cores(processes))
 
 
 def environment(

@@ -118,6 +118,13 @@ def augmented(images: Decodable, augment: Augment, size: int, device: torch.devi
     return Regions(images, augment.region, size)
 
 
+def where_cut(images: Images, device: torch.device) -> dict[str, str]:
+    """Give what cuts regions out where a GPU could have: its levels and those of the CPU may differ by one."""
+    if device.type == "cpu" or not isinstance(images, Regions | RegionsNear):
+        return {}
+    return {"regions": "cpu" if isinstance(images, Regions) else device.type}
+
+
 def unusable(images: Stream, part: str, settings: Settings) -> Bad:
     """Give the errors of images that are decoded as they are needed: each is decoded once, and nothing is kept.
 

@@ -119,7 +119,7 @@ def _plan(
     shape = Shape(facts.form.channels, facts.form.size, len(facts.classes), facts.classes)
     counts = np.array(facts.counts["train"])
     try_parts(spec, shape, counts)
-    threads = spec.settings.threads or default_threads(0)
+    threads = spec.settings.threads or default_threads(spec.settings.devices)
     smallest = smallest_part(training, spec.settings.devices)
     with counting() as flops:
         num_parameters = try_model(spec, shape, smallest)

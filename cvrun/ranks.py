@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
+from cvrun import dist
 from cvrun.dist import ALONE, Together
-from cvrun.errors import CvrunError, EndedElsewhereError
-from cvrun.stopping import stopped_by
+from cvrun.errors import ConfigError, CvrunError, EndedElsewhereError
+from cvrun.stopping import NUMBERS, stopped_by
 
 PATIENCE = timedelta(minutes=30)
 """How long one rank waits for the others: what only one of them does, such as building a store, takes less."""
@@ -146,15 +147,31 @@ def grouped(world: int, device: str) -> Iterator[Ranks]:
     on_gpu = device.startswith("cuda")
     if on_gpu:
         torch.cuda.set_device(device)
-    store, rank, _ = next(rendezvous("env://", timeout=PATIENCE))
+    dist.require_rank(world)
     # Numbers on the CPU go through gloo, so that they never wait for a GPU.
     backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
-    torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
+    with _killable():
+        try:
+            store, rank, _ = next(rendezvous("env://", timeout=PATIENCE))
+        except ValueError as error:
+            raise ConfigError(f"the launcher's variables are not whole ({error})", "torchrun sets them") from error
+        torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
     ranks = Ranks(PrefixStore("cvrun", store))
     with ranks.confessing():
         yield ranks
         ranks.wait()
     torch.distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def _killable() -> Iterator[None]:
+    """Let signals end the process at once: it waits for the others outside of Python, and has begun nothing."""
+    kept = {number: signal.signal(number, signal.SIG_DFL) for number in NUMBERS}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def _is_silence(error: BaseException) -> bool:

@@ -25,3 +25,7 @@ def test_processes_of_a_launcher_share_them(monkeypatch):
     for sharing, wanted in (("1", 8), ("2", 4), ("3", 2), ("16", 1), ("", 8), ("x", 8), ("0", 8)):
         monkeypatch.setenv("LOCAL_WORLD_SIZE", sharing)
         assert cores() == wanted
+    # Those that are to be started are counted where none has been started.
+    assert (cores(2), cores(9)) == (4, 1)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert cores(2) == 4

@@ -46,3 +46,17 @@ def test_local_rank(variables, wanted, monkeypatch):
     for name, text in variables.items():
         monkeypatch.setenv(name, text)
     assert dist.local_rank() == wanted
+
+
+@pytest.mark.parametrize("text", [None, "", "x", "-1", "2", "5"])
+def test_a_rank_that_is_none_of_the_world(text, monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    if text is not None:
+        monkeypatch.setenv("RANK", text)
+    with pytest.raises(ConfigError, match=f"^RANK={text or ''}: expected a whole number below WORLD_SIZE=2"):
+        dist.require_rank(2)
+
+
+def test_a_rank_of_the_world(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    dist.require_rank(2)

@@ -137,3 +137,26 @@ def test_a_streamed_image_that_cannot_be_used_ends_the_run_or_is_left_out(call, 
         assert said.code == 3 and "dark/00.jpg: cannot be decoded" in said.err
     else:
         assert said.code == 0 and "1 of 36 training images cannot be used and are left out" in said.err
+
+
+def test_pixels_that_changed_are_found_however_the_run_went_on_meanwhile(call, photos, tmp_path):
+    """Streamed, they cannot be compared, which is said; what the start knew of them is not lost by that."""
+    root = tmp_path / "photos"
+    shutil.copytree(photos, root)
+    assert call("train", *words(root, f"output_root={tmp_path / 'a'}", "cache=ram")).code == 0
+    (run,) = (tmp_path / "a" / "i").iterdir()
+    for path in (root / "dark").glob("*.png"):
+        with Image.open(path) as image:
+            size, mode = image.size, image.mode
+        length = path.stat().st_size
+        Image.new(mode, size).save(path)
+        # A chunk that nobody reads makes up for the length.
+        path.write_bytes(path.read_bytes().ljust(length, b"\0"))
+        assert path.stat().st_size == length
+    said = call("resume", run, "trainer.epochs=3", "cache=ram")
+    assert said.code == 4 and "its pixels is" in said.err
+    said = call("resume", run, "trainer.epochs=3", "cache=off")
+    assert said.code == 0
+    assert "warning: train and val images are decoded as they are needed: their pixels are not compared" in said.err
+    said = call("resume", run, "trainer.epochs=4", "cache=ram")
+    assert said.code == 4 and "its pixels is" in said.err

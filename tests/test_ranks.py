@@ -1,4 +1,8 @@
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -6,7 +10,7 @@ from ranks_kit import on_ranks
 from torch import nn
 
 from cvrun.dist import ALONE
-from cvrun.errors import DataError
+from cvrun.errors import ConfigError, DataError
 from cvrun.ranks import joined
 
 
@@ -106,3 +110,30 @@ def test_numbers_on_a_gpu_go_through_nccl_and_others_do_not():
     ((backend, answer),) = on_ranks(on_a_gpu, world=1, device="cuda:0")
     assert "nccl" in backend
     assert answer == [2.0, 3.0, "x", [False, False, True]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_waits_for_the_others_can_be_stopped(number, tmp_path):
+    """Rank 1 of two, of which rank 0 never comes."""
+    launched = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29591"}
+    command = [
+        sys.executable,
+        "-c",
+        "from cvrun import ranks\nprint('waits', flush=True)\nwith ranks.joined(2, 'cpu'): pass",
+    ]
+    child = subprocess.Popen(command, env={**os.environ, **launched}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout.readline() == b"waits\n"
+    time.sleep(0.5)
+    child.send_signal(number)
+    assert child.wait(20) == -number
+    child.communicate()
+
+
+def test_variables_that_are_not_whole(monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with (
+        pytest.raises(ConfigError, match="the launcher's variables are not whole .*torchrun sets them"),
+        joined(2, "cpu"),
+    ):
+        pass

@@ -17,6 +17,9 @@ from cvrun.augment import Region
 from cvrun.pipeline import to_device
 from cvrun.pipeline.store import Ragged
 
+_AT_ONCE = 1 << 28
+"""[pixel values] of boxes that are resized together; in 16 bits, with what is made of them, they take 2 GiB."""
+
 
 @dataclass(frozen=True)
 class RegionsNear:
@@ -115,6 +118,11 @@ def resized(
     """
     device, num = pixels.device, len(start)
     rows, columns = _even(int(height.max())), _even(int(width.max()))
+    at_once = max(1, _AT_ONCE // (rows * columns * channels))
+    if num > at_once:
+        table = torch.stack((start, stride, height, width))
+        groups = (table[:, at : at + at_once].unbind(0) for at in range(0, num, at_once))
+        return torch.cat([resized(pixels, s, t, h, w, size, channels) for s, t, h, w in groups])
     start, stride, tall, wide = to_device(torch.stack((start, stride, height, width)), device).unbind(0)
     # Below the end of a box its last row stands, right of it anything; neither counts.
     y = torch.minimum(torch.arange(rows, device=device), tall[:, None] - 1)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import PIL
-import torch
+import simplejpeg
 
 from cvrun import fault
 from cvrun.cache import cache_folder
@@ -40,12 +40,11 @@ def root() -> Path:
 def fingerprint(decoding: Decoding) -> str:
     """Give what a store is named after: 32 hex digits that follow from all that its pixels follow from.
 
-    These are the absolute path, size, time of change and declared hash of each file, in order, or the bytes of the
+    These are the absolute path, size, times of change and declared hash of each file, in order, or the bytes of the
     embedded images; the shape in which they are kept, and the versions of what decodes. No file is opened.
     """
     manifest, positions = decoding.manifest, decoding.indices.tolist()
-    # torchvision, whose decoder is used without importing it, has a version for each of torch.
-    versions = SCHEME, PIL.__version__, str(torch.__version__)
+    versions = SCHEME, PIL.__version__, simplejpeg.__version__
     digest = hashlib.sha256(repr((*versions, decoding.kept)).encode())
     if manifest.images is not None:
         digest.update(repr(manifest.images.shape[1:]).encode())
@@ -56,7 +55,8 @@ def fingerprint(decoding: Decoding) -> str:
         path = os.path.abspath(paths[position])
         try:
             found = os.stat(path)
-            fact = f"{found.st_size} {found.st_mtime_ns}"
+            # A copy may be given the old time of modification; nobody can set the other one back.
+            fact = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
         except OSError as error:
             # What is wrong with it is said when it is decoded.
             fact = f"error {error.errno}"

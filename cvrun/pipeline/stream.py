@@ -11,8 +11,8 @@ from torch import Tensor
 
 from cvrun import fault
 from cvrun.data import Manifest
-from cvrun.errors import OutOfMemoryError
-from cvrun.pipeline.decode import quiet
+from cvrun.errors import DataError, OutOfMemoryError
+from cvrun.pipeline.decode import ImageError, quiet
 from cvrun.pipeline.kept import Kept
 
 
@@ -42,15 +42,16 @@ class Stream:
         """Give the image of a row, uint8 (h, w, C).
 
         Raises:
-            ImageError: If it cannot be used.
+            DataError: If it cannot be used.
             OutOfMemoryError: If there is not enough memory to decode it.
-            StorageError: If its file is not there any more.
         """
         position = int(self.index[row])
         try:
             fault.point("stream.image")
             with quiet():
                 pixels = self.kept.decode(self.manifest, position).pixels
+        except ImageError as error:
+            raise DataError(str(error), "its turn came in the middle; cache=disk looks at all images first") from error
         except MemoryError as error:
             name, hint = self.where(row), "set fewer workers or a smaller data.size"
             raise OutOfMemoryError(f"{name}: not enough memory to decode it", hint) from error

@@ -104,7 +104,10 @@ def save(run: Run, state: State, improved: bool = False) -> None:
     if found := not_finite(torch.zeros((), device=weights[0].device), weights):
         raise diverged(run, max(state.step - 1, 0), found.replace("gradient", "weight"))
     run.recorder.sync()
-    content = {"meta": dict(run.checkpoint_meta), "rng_scheme": SCHEME, "state": state.state_dict()}
+    # Images that are decoded as they are needed have no digest; that of those at the start is not to be lost.
+    pixels = {part: known or state.pixels.get(part, "") for part, known in run.checkpoint_meta["pixels"].items()}
+    meta = {**run.checkpoint_meta, "pixels": pixels}
+    content = {"meta": meta, "rng_scheme": SCHEME, "state": state.state_dict()}
     where = {"val": ("state", "model"), "val/ema": ("state", "ema", "model")}[run.plan.judged]
     best = (float(state.best.score or 0.0), where) if improved else None
     stands = status(run, state, "running", "training")
@@ -129,6 +132,10 @@ def restore(run: Run, state: State) -> bool:
     if not best_is_whole:
         _forget_best(run, state, path)
     run.saver.protect((path.name, checkpoint.name_of("best", state.best.step)))
+    state.pixels = dict(content["meta"]["pixels"])
+    if unknown := [part for part, known in run.checkpoint_meta["pixels"].items() if not known and state.pixels[part]]:
+        said = "images are decoded as they are needed: their pixels are not compared with those of the start"
+        run.recorder.say(f"warning: {' and '.join(unknown)} {said}")
     moved = moves(content["meta"].get("environment", {}), run.checkpoint_meta["environment"])
     if moved:
         said = "same data, order and augmentation, but not the same bits"

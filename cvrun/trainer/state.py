@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -76,6 +76,7 @@ class State:
         loss_mean: Since the last record.
         step: Optimizer steps done.
         evaluated: The step at which the model was last evaluated.
+        pixels: Part of the split -> digest of its pixels, where an earlier part of the run knew one.
     """
 
     model: nn.Module
@@ -88,6 +89,7 @@ class State:
     loss_mean: LossMean
     step: int = 0
     evaluated: int = 0
+    pixels: dict[str, str] = field(default_factory=dict)
 
     _PARTS = ("model", "optimizer", "scaler", "ema", "plateau", "stopper", "best", "loss_mean")
 

@@ -67,9 +67,6 @@ UNSAFE_CALLS = {
     "torch.hub.load",
     "torch.package.PackageImporter",
 }
-SAFE_HERE = {("pipeline.jpeg", "load_library")}
-"""It loads what lies beside torch itself, by a name of its own."""
-
 OFF_ONLY = {"shell", "allow_pickle", "trust_remote_code", "trust_repo"}
 """Arguments that may be given as False and in no other way."""
 IMAGE_LIMITS = {"MAX_IMAGE_PIXELS", "LOAD_TRUNCATED_IMAGES"}
@@ -225,8 +222,7 @@ def no_file_address_or_shell_says_what_is_run(name: str, tree: ast.Module) -> li
             found += sorted(f"{module}.{n}" for n in used if n in UNSAFE_NAMES or f"{module}.{n}" in UNSAFE_CALLS)
         elif isinstance(node, ast.Name | ast.Attribute):
             last = node.id if isinstance(node, ast.Name) else node.attr
-            unsafe = last in UNSAFE_NAMES or ast.unparse(node) in UNSAFE_CALLS
-            found += [last] if unsafe and (name, last) not in SAFE_HERE else []
+            found += [last] if last in UNSAFE_NAMES or ast.unparse(node) in UNSAFE_CALLS else []
         elif isinstance(node, ast.keyword) and node.arg in OFF_ONLY and not literally(node, False):
             found.append(f"{node.arg}={ast.unparse(node.value)}")
     return found

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from cvrun.pipeline import regions_near
 from cvrun.pipeline.region import Regions
 from cvrun.pipeline.regions_near import RegionsNear, weights, with_spare
 from cvrun.pipeline.store import Ragged, offsets_of
@@ -55,6 +56,16 @@ def test_a_region_depends_on_its_key_and_image_alone(device):
     for row in (0, 7, 29):
         alone = near.take(rows[row : row + 1], keys[row : row + 1])[0]
         assert (alone.int() - whole[row].int()).abs().max() <= 1
+
+
+def test_large_boxes_are_resized_in_groups(monkeypatch):
+    images = ragged(30, 3)
+    near = RegionsNear(images, None, some_box, 16, torch.device("cpu"))
+    rows = torch.arange(30)
+    keys = sample_keys(5, rows, torch.zeros_like(rows))
+    whole = near.take(rows, keys)
+    monkeypatch.setattr(regions_near, "_AT_ONCE", 64 * 64 * 3 * 4)
+    assert (near.take(rows, keys).int() - whole.int()).abs().max() <= 1
 
 
 def test_weights_add_up_and_are_those_of_torch():
