@@ -21,7 +21,7 @@ def run(options: Options) -> dict:
     """Give the rounds of every workload."""
     chosen = [DIGITS.smaller()] if options.quick else WORKLOADS
     words = options.workloads
-    chosen = [w for w in chosen if not words or any(word in w.name for word in words)]
+    chosen = [w for w in chosen if not words or any(w.name.replace(", ", "/").endswith(word) for word in words)]
     best: dict = {}
     return {"workloads": [compare(workload, best, options) for workload in chosen]}
 
