@@ -50,7 +50,7 @@ def build(config: Config, groups: list[ParamGroup], lr: float) -> torch.optim.Op
         lr=lr,
         eps=config.eps,
         initial_accumulator_value=config.initial_accumulator,
-        # Before torch 2.12 there is no fused kernel of it for CUDA.
+        # torch 2.11 has no fused kernel of it for CUDA.
         fused=fusable(groups, ("cpu",)),
     )
     return optimizer

