@@ -91,6 +91,7 @@ def build_run(
     kept = kept_for(augment, plan.data.form)
     train = prepared.train or images_of("train", *data, settings, recorder.say, kept)
     val = images_of("val", *data, settings, recorder.say)
+    pixels = {"train": train.digest(), "val": val.digest()}
     normalize = _normalize(spec, plan, train)
     schedule: Schedule = _option(spec, "scheduler", plan.training.span)
     loader = _train_loader(prepared, train, augment, normalize, together)
@@ -110,10 +111,7 @@ def build_run(
         recorder=recorder,
         saver=saver,
         stop=stop,
-        checkpoint_meta={
-            **_meta(plan, model, normalize, {"train": train.digest(), "val": val.digest()}),
-            "environment": {**plan.environment, **where_cut(loader.store, device)},
-        },
+        checkpoint_meta=_meta(plan, model, normalize, pixels, where_cut(loader.store, device)),
         tta=build_tta(spec),
         seconds=seconds,
         ids=prepared.manifest.ids,
@@ -230,7 +228,9 @@ def _clip(max_norm: float) -> Callable[[list[Tensor]], object]:
     return lambda parameters: nn.utils.clip_grad_norm_(parameters, max_norm)
 
 
-def _meta(plan: Plan, model: nn.Module, normalize: Affine, pixels: dict[str, str]) -> dict[str, Any]:
+def _meta(
+    plan: Plan, model: nn.Module, normalize: Affine, pixels: dict[str, str], cut: dict[str, str]
+) -> dict[str, Any]:
     return {
         "run_id": plan.run_id,
         "classes": list(plan.data.classes),
@@ -241,5 +241,6 @@ def _meta(plan: Plan, model: nn.Module, normalize: Affine, pixels: dict[str, str
         "normalization": normalize.state(),
         "form": [plan.data.form.size, plan.data.form.channels, plan.data.form.fit],
         "precision": plan.training.precision,
+        "environment": {**plan.environment, **cut},
         "code": plan.code,
     }

@@ -22,8 +22,8 @@ from cvrun.prepare import Prepared, prepare
 from cvrun.report.summary import class_table, confusion_table, metric_table
 from cvrun.task import Task
 from cvrun.trainer import PLAIN, Evaluation, predictions
+from cvrun.trainer.belonging import check_meta
 from cvrun.trainer.evaluate import evaluate
-from cvrun.trainer.loop import check_meta
 
 
 def run(arguments: list[str]) -> int:

@@ -156,8 +156,11 @@ def prune(folder: Path, best_step: int, kept: Collection[str], warn: Callable[[s
     # The run is held and no commit is under way: who made these is gone, also one that had the id of this process.
     old += folder.glob(".tmp-*")
     for path in old:
+        # Under its name a commit is whole or absent, also when the process ends in the middle of this.
+        aside = path if path.name.startswith(".tmp-") else path.with_name(f".tmp-old-{path.name}")
         try:
-            shutil.rmtree(path)
+            path.rename(aside)
+            shutil.rmtree(aside)
         except OSError as error:
             warn(f"{path}: cannot be removed ({error.strerror or error})")
         fault.point("checkpoint.mid_prune")

@@ -13,7 +13,8 @@ from cvrun.build import build_loggers, build_run
 from cvrun.errors import CheckpointError
 from cvrun.prepare import prepare
 from cvrun.trainer import checkpoint, commit
-from cvrun.trainer.loop import check_meta, load_state
+from cvrun.trainer.belonging import check_meta
+from cvrun.trainer.loop import load_state
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "checkpoints"
 DIGESTS = json.loads((GOLDEN / "digests.json").read_text())

@@ -271,7 +271,7 @@ def pickled(value) -> bytes:
 def test_what_is_no_state_is_refused(tmp_path, value, number):
     path = forged(tmp_path / "step-00000001", {"state.pt": pickled(value)}, number)
     if number == 2 and value == {"meta": {"environment": 3}}:
-        # Whether it fits the run is loop.check_meta's to say.
+        # Whether it fits the run is belonging.check_meta's to say.
         assert checkpoint.read(path)["meta"] == {"environment": 3}
         return
     with pytest.raises(CheckpointError, match="holds no state|not those of a checkpoint"):

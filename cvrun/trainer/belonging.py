@@ -1,0 +1,40 @@
+"""Whether a checkpoint belongs to a run: what it says about its data, split, pixels, classes and parameters."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from cvrun.errors import CheckpointError
+
+
+def check_meta(where: str, saved: dict[str, Any], expected: Any) -> None:
+    """Compare what a checkpoint says about its run with what it is to be used for.
+
+    Raises:
+        CheckpointError: If classes, data, split, normalization or parameters differ; names the first difference.
+    """
+    for name in ("run_id", "classes", "data_fingerprint", "split_fingerprint", "pixels", "parameters"):
+        there, here = saved.get(name), expected[name]
+        if name == "pixels" and isinstance(there, dict):
+            there, here = _known(there, here)
+        if there != here:
+            theirs, ours = _difference(there, here)
+            hint = "the data or the model changed since; rerun=true starts afresh and keeps this run aside"
+            raise CheckpointError(f"{where}: its {name} is {theirs}, expected {ours}", hint)
+
+
+def _known(saved: dict[str, str], expected: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Give both without what is not known to one: images that are decoded as they are needed have no digest."""
+    unknown = {part for digests in (saved, expected) for part, digest in digests.items() if digest == ""}
+    known = [{part: digests[part] for part in digests if part not in unknown} for digests in (saved, expected)]
+    return known[0], known[1]
+
+
+def _difference(saved: Any, expected: Any) -> tuple[str, str]:
+    """Give both in short; of two lists the first entries that differ."""
+    if isinstance(saved, list) and isinstance(expected, list):
+        pairs = enumerate(itertools.zip_longest(saved, expected, fillvalue="nothing"))
+        position, (theirs, ours) = next((i, pair) for i, pair in pairs if pair[0] != pair[1])
+        return f"'{theirs}' at {position}", f"'{ours}'"
+    return f"{saved}", f"{expected}"
