@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     listed = {"type": lambda text: tuple(text.split(",")), "metavar": "A,B"}
     words.add_argument("--suites", default=SUITES, help=f"of {','.join(SUITES)}", **listed)
     words.add_argument("--peers", default=(), help="programs that take part (all)", **listed)
-    words.add_argument("--workloads", default=(), help="ends of names of trainings, such as cifar/resnet18 (all)", **listed)
+    words.add_argument("--workloads", default=(), help="ends of names, such as cifar/resnet18 (all)", **listed)
     words.add_argument("--rounds", type=int, default=5, help="of each contender (5)")
     words.add_argument("--threads", type=int, default=2, help="of the arithmetic, and cores for everything (2)")
     words.add_argument("--quick", action="store_true", help="one short round, to see that it runs; measures nothing")
