@@ -21,7 +21,7 @@ from cvrun.model import Shape
 from cvrun.optimizer import param_groups
 from cvrun.optimizer._layout import keep_layout
 from cvrun.pipeline import Batch
-from cvrun.pipeline.shard import smallest_share
+from cvrun.rehearse import smallest_part
 from cvrun.spec import Spec
 from cvrun.trainer import TrainingPlan
 
@@ -67,7 +67,7 @@ class Work:
     @property
     def num_images(self) -> int:
         """The images that are timed at a time: a part of a batch, or less where the model is large."""
-        part = smallest_share(self.training.batch_size, self.spec.settings.devices) // self.training.accumulate
+        part = smallest_part(self.training, self.spec.settings.devices)
         return min(part, max(_LEAST, int(_ENOUGH / max(3 * self.flops, 1))))
 
     def seconds(self, step: float) -> float:

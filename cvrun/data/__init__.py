@@ -109,6 +109,10 @@ class Manifest:
         """Give the number of images."""
         return len(self.ids)
 
+    def where(self, position: int) -> str:
+        """Give the file of an image, or its name where it is embedded, for a message."""
+        return str(self.paths[position]) if self.paths is not None else f"image {self.ids[position]}"
+
     def counts(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the number of images a class among indices, int64 (K,)."""
         return np.bincount(self.labels[indices], minlength=len(self.classes)).astype(np.int64)

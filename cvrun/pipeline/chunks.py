@@ -70,9 +70,7 @@ class Decoding:
 
     def where(self, row: int) -> str:
         """Give the file of a row, or the name of the image."""
-        position = int(self.indices[row])
-        paths = self.manifest.paths
-        return str(paths[position]) if paths is not None else f"image {self.manifest.ids[position]}"
+        return self.manifest.where(int(self.indices[row]))
 
 
 @dataclass(frozen=True)

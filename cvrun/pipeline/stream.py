@@ -76,9 +76,7 @@ class Stream:
 
     def where(self, row: int) -> str:
         """Give the file of a row, or the name of the image."""
-        position = int(self.index[row])
-        paths = self.manifest.paths
-        return str(paths[position]) if paths is not None else f"image {self.manifest.ids[position]}"
+        return self.manifest.where(int(self.index[row]))
 
 
 def stream_of(manifest: Manifest, indices: NDArray[np.int64], kept: Kept) -> Stream:
