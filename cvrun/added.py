@@ -20,14 +20,29 @@ ADDED: Mapping[str, Mapping[str, Any]] = {
         "keep_memory": True,
         "cache": "auto",
         "cache_budget": 32.0,
+        "audit": True,
+        "strict_warnings": False,
     },
     "trainer": {"sync_batch_norm": False},
+    "data": {
+        "group_by": None,
+        "group_pattern": None,
+        "stratify_by": None,
+        "exclude": None,
+        "subset": 1.0,
+        "accept_leakage": False,
+        "hash_ids": False,
+        "pixel_size_um": None,
+        "value_range": None,
+        "card": None,
+    },
     "data/csv": {"hash_column": None},
     "model/convnet": {"weights": None, "head": "keep"},
     "model/timm": {"head": "keep"},
     "model/torchvision": {"head": "keep"},
 }
-"""Where ("" at the top, "trainer", "monitor" or "group/option") -> key -> value; an entry never changes again."""
+"""Where ("" at the top, "trainer", "monitor", "data" for every source, or "group/option") -> key -> value; an entry
+never changes again."""
 
 
 def completed(values: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -48,8 +63,10 @@ def before(where: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _part(group: Any, node: dict[Any, Any]) -> dict[Any, Any]:
-    where = f"{group}/{node['option']}" if "option" in node else f"{group}"
-    return {**node, **_lacking(where, node)}
+    where = [f"{group}/{node['option']}"] if "option" in node else [f"{group}"]
+    if group == "data" and "option" in node:
+        where.append("data")
+    return {**node, **{key: value for place in where for key, value in _lacking(place, node).items()}}
 
 
 def _lacking(where: str, node: Mapping[Any, Any]) -> dict[str, Any]:

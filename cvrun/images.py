@@ -26,7 +26,7 @@ from cvrun.pipeline.stores import fingerprint
 from cvrun.pipeline.stream import Stream, stream_of
 from cvrun.pipeline.unreadable import cannot_be_used
 from cvrun.pipeline.workers import in_order
-from cvrun.spec import Settings
+from cvrun.sections import Settings
 from cvrun.split import Split
 
 Decodable = Store | Ragged | Stream

@@ -10,7 +10,8 @@ import yaml
 
 from cvrun import options
 from cvrun.errors import ConfigError, did_you_mean
-from cvrun.spec import TOP, Spec
+from cvrun.sections import TOP
+from cvrun.spec import Spec
 
 FREE, ALLOWED, FROZEN, START = "free", "allowed", "frozen", "start"
 """What may be done with a key when a run goes on: it moves the work and not the result; it may change and is logged; it
@@ -33,6 +34,8 @@ CLASSES = {
     "worker_timeout": FREE,
     "deterministic": FREE,
     "disk_full": FREE,
+    "audit": FREE,
+    "strict_warnings": FREE,
     "trainer.epochs": ALLOWED,
     "trainer.batch_size": FROZEN,
     "trainer.accumulate": ALLOWED,
@@ -226,7 +229,8 @@ def known_keys(prefix: str, arguments: Sequence[str]) -> list[str]:
         default = {k: v for entry in node["defaults"] if isinstance(entry, dict) for k, v in entry.items()}
         file = options.choices(prefix).get(str(chosen.get(prefix, default.get(prefix))))
         content = yaml.safe_load(file.read_text()) if file else {}
-        return [str(key) for key in content if key != "option"]
+        shared = node.get(prefix) or {}
+        return [str(key) for key in (*content, *shared) if key != "option"]
     for part in prefix.split("."):
         node = node.get(part, {}) if isinstance(node, dict) else {}
     return [str(key) for key in node] if isinstance(node, dict) else []

@@ -7,7 +7,6 @@ images be left out: the plan's numbers are those of what is trained on.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,10 +28,11 @@ from cvrun.model import Shape
 from cvrun.optimizer import scaled_lr
 from cvrun.pipeline.stream import Stream, stream_of
 from cvrun.pipeline.unreadable import LeftOut, leave_out
-from cvrun.plan import DataFacts, Plan
+from cvrun.plan import Plan
 from cvrun.precision import Decision, counting, settle
 from cvrun.probe import Work
 from cvrun.rehearse import smallest_part, try_model, try_parts, warnings
+from cvrun.selection import facts, select
 from cvrun.spec import Spec
 from cvrun.split import Split
 from cvrun.streams import tell
@@ -81,8 +81,8 @@ def prepare(
     keep_freed(spec.settings.keep_memory)
     where = folder or address(spec)
     _require_outside(where, spec)
-    manifest: Manifest = options.build("data", spec.parts["data"].option, spec.parts["data"].config)
-    split: Split = options.build("split", spec.parts["split"].option, spec.parts["split"].config, manifest)
+    selection = select(spec)
+    manifest, split = selection.manifest, selection.split
     plan = _plan(spec, where, manifest, split, device, precision, together)
     share = spec.settings.skip_unreadable
     if share == 0:
@@ -113,11 +113,11 @@ def _plan(
     precision: str | None,
     together: Together,
 ) -> Plan:
-    facts = _facts(manifest, split)
-    metrics = _metrics(len(facts.classes))
-    training = _training(spec, sum(facts.counts["train"]), metrics)
-    shape = Shape(facts.form.channels, facts.form.size, len(facts.classes), facts.classes)
-    counts = np.array(facts.counts["train"])
+    data = facts(manifest, split)
+    metrics = _metrics(len(data.classes))
+    training = _training(spec, sum(data.counts["train"]), metrics)
+    shape = Shape(data.form.channels, data.form.size, len(data.classes), data.classes)
+    counts = np.array(data.counts["train"])
     try_parts(spec, shape, counts)
     threads = spec.settings.threads or default_threads(spec.settings.devices)
     smallest = smallest_part(training, spec.settings.devices)
@@ -134,7 +134,7 @@ def _plan(
         run_id=spec.id,
         folder=folder,
         training=training,
-        data=facts,
+        data=data,
         metrics=metrics,
         shape=shape,
         num_parameters=num_parameters,
@@ -176,23 +176,6 @@ def resolve_device(asked: str) -> str:
     if asked.startswith("cuda") and (count == 0 or int(asked.partition(":")[2] or 0) >= count):
         raise ConfigError(f"device={asked}: {count} CUDA devices are available", "device=cpu works everywhere")
     return asked
-
-
-def _facts(manifest: Manifest, split: Split) -> DataFacts:
-    used = np.concatenate([split.train, split.val])
-    names = [(part, [manifest.ids[i] for i in rows.tolist()]) for part, rows in split.parts().items()]
-    groups: dict[str, int] = {}
-    if manifest.groups is not None:
-        every = manifest.groups
-        groups = {part: len({every[i] for i in rows.tolist()}) for part, rows in split.parts().items()}
-    return DataFacts(
-        classes=manifest.classes,
-        form=manifest.form,
-        counts={part: tuple(manifest.counts(rows).tolist()) for part, rows in split.parts().items()},
-        groups=groups,
-        data_fingerprint=manifest.fingerprint(used),
-        split_fingerprint=hashlib.sha256(repr(names).encode()).hexdigest(),
-    )
 
 
 def _metrics(num_classes: int) -> tuple[Metric, ...]:

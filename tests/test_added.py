@@ -5,16 +5,16 @@ import pytest
 from cvrun import config, options
 from cvrun.added import ADDED, before, completed
 from cvrun.errors import ConfigError
-from cvrun.spec import MonitorConfig, Settings, TrainerConfig
+from cvrun.sections import DataConfig, MonitorConfig, Settings, TrainerConfig
 from cvrun.typed import to_dataclass
 
-PLACES = {"": Settings, "trainer": TrainerConfig, "monitor": MonitorConfig}
+PLACES = {"": Settings, "trainer": TrainerConfig, "monitor": MonitorConfig, "data": DataConfig}
 
 
 def test_keys_that_are_missing_get_their_value():
     found = completed({"seed": 3, "model": {"option": "convnet", "width": 4}, "data": {"option": "digits"}})
     assert found["model"] == {"option": "convnet", "width": 4, "weights": None, "head": "keep"}
-    assert found["data"] == {"option": "digits"}
+    assert found["data"] == {"option": "digits", **ADDED["data"]}
     assert (found["seed"], found["skip_unreadable"], found["disk_full"]) == (3, 0.0, "stop")
 
 
@@ -41,7 +41,9 @@ def test_every_entry_is_a_key_with_a_value_of_its_type(where):
     group, _, option = where.partition("/")
     cls = options.load(group, option).Config if option else PLACES[where]
     spec = config.compose([where.replace("/", "=")] if option else [])
-    there = spec.parts[group].config if option else {"": spec.settings, "trainer": spec.trainer}[where]
+    there = (
+        spec.parts[group].config if option else {"": spec.settings, "trainer": spec.trainer, "data": spec.data}[where]
+    )
     assert isinstance(there, cls)
     filled = to_dataclass(cls, {**dataclasses.asdict(there), **ADDED[where]}, where)
     assert {key: getattr(filled, key) for key in ADDED[where]} == ADDED[where]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cvrun.errors import ConfigError
-from cvrun.spec import PRECISIONS
+from cvrun.sections import PRECISIONS
 from cvrun.yamlfile import load_yaml
 
 

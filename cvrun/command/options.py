@@ -9,7 +9,7 @@ from cvrun import options
 from cvrun.command._arguments import parser_of
 from cvrun.command._output import show
 from cvrun.errors import ConfigError, did_you_mean
-from cvrun.spec import TOP
+from cvrun.sections import TOP
 
 
 def run(arguments: list[str]) -> int:
@@ -30,8 +30,7 @@ def group_text(group: str) -> str:
     """Give the choices of a group with one line each, followed by their keys."""
     text = (options.config_root() / "train.yaml").read_text()
     if group in ("trainer", "monitor"):
-        lines = text.split(f"\n{group}:\n")[1].split("\n\n")[0]
-        return f"{group}: keys of their own\n{lines}\n\n"
+        return f"{group}: keys of their own\n" + "".join(f"{line}\n" for line in section(group)) + "\n"
     if group == "run":
         wanted = [line for line in text.splitlines() if line.partition(":")[0] in TOP]
         return "run: keys without a group\n" + "".join(f"  {line}\n" for line in wanted) + "\n"
@@ -40,7 +39,16 @@ def group_text(group: str) -> str:
     for choice, path in options.choices(group).items():
         text += f"{prefix}{group}={choice}\n    {describe(group, path)}\n"
         text += "".join(f"      {line}\n" for line in keys(group, path))
+    if group == "data":
+        text += "data of every source\n" + "".join(f"      data.{line.strip()}\n" for line in section(group))
     return f"{text}\n"
+
+
+def section(name: str) -> list[str]:
+    """Give the lines of the keys below a name of train.yaml, with their comments."""
+    text = (options.config_root() / "train.yaml").read_text()
+    lines = text.split(f"\n{name}:")[1].split("\n\n")[0].splitlines()
+    return lines[1:]
 
 
 def describe(group: str, path: Path) -> str:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,23 @@ class ImageForm:
         one_of("fit", self.fit, FITS)
 
 
+class Encoded(Protocol):
+    """Image files that lie inside others: members of a tar shard, cells of a table."""
+
+    def read(self, position: int) -> bytes:
+        """Give the content of an image file; from any thread.
+
+        Raises:
+            OSError: If it cannot be read.
+        """
+
+    def size(self, position: int) -> int:
+        """Give the length of that content [bytes] without reading it."""
+
+    def origin(self, position: int) -> str:
+        """Give what changes where the content does, such as the shard's path, size and times; nothing is read."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What a data set holds: one entry an image, in a fixed order.
@@ -67,6 +85,12 @@ class Manifest:
         groups: Group of each image (patient, slide), or None; a group never lies on two sides of a split.
         official: "train", "val", "test" or "" for each image, or None when the source names no split.
         hashes: sha256 of each file, lower-case hex, which is checked when the file is read; or None.
+        encoded: Where the images lie inside other files, instead of images or paths.
+        columns: Name -> a text for each image: what else the source knows, such as site or scanner.
+        weights: How much each image counts, float64 (N,), > 0, for a sampler that draws by it; or None.
+        strata: What a split keeps the shares of, int64 (N,); None: the labels.
+        synthetic: Which images may only be trained on, bool (N,); or None.
+        named: Whether ids may be shown; where not, ids and groups are hashes, and messages name no file.
     """
 
     ids: tuple[str, ...]
@@ -78,6 +102,12 @@ class Manifest:
     groups: tuple[str, ...] | None = None
     official: tuple[str, ...] | None = None
     hashes: tuple[str, ...] | None = None
+    encoded: Encoded | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    weights: NDArray[np.float64] | None = None
+    strata: NDArray[np.int64] | None = None
+    synthetic: NDArray[np.bool_] | None = None
+    named: bool = True
 
     def __post_init__(self) -> None:
         """Check what every source promises.
@@ -88,11 +118,12 @@ class Manifest:
         count = len(self.ids)
         if count == 0:
             raise DataError("data: no images found, expected at least one")
-        if (self.images is None) == (self.paths is None):
-            raise ValueError("a Manifest has either images or paths")
-        for field in (self.labels, self.images, self.paths, self.groups, self.official, self.hashes):
-            if field is not None and len(field) != count:
-                raise ValueError(f"a Manifest of {count} ids got a field with {len(field)} entries")
+        if sum(kind is not None for kind in (self.images, self.paths, self.encoded)) != 1:
+            raise ValueError("a Manifest has either images, paths or encoded")
+        fields = (self.labels, self.images, self.paths, self.groups, self.official, self.hashes, self.weights)
+        for entries in (*fields, self.strata, self.synthetic, *self.columns.values()):
+            if entries is not None and len(entries) != count:
+                raise ValueError(f"a Manifest of {count} ids got a field with {len(entries)} entries")
         twice = [name for name, times in Counter(self.ids).items() if times > 1]
         if twice:
             raise DataError(f"data: {twice[0]} is listed twice ({len(twice)} such), expected each image once")
@@ -111,7 +142,9 @@ class Manifest:
 
     def where(self, position: int) -> str:
         """Give the file of an image, or its name where it is embedded, for a message."""
-        return str(self.paths[position]) if self.paths is not None else f"image {self.ids[position]}"
+        if self.paths is not None and self.named:
+            return str(self.paths[position])
+        return f"image {self.ids[position]}"
 
     def counts(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the number of images a class among indices, int64 (K,)."""

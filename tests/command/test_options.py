@@ -46,3 +46,8 @@ def test_an_unknown_group_is_named(call):
     said = call("options", "optimiser")
     assert said.code == 2
     assert "did you mean 'optimizer'?" in said.err
+
+
+def test_the_keys_of_every_source_stand_below_the_sources(call):
+    text = call("options", "data").out
+    assert "data.subset: 1.0" in text and text.index("data=torchvision") < text.index("data of every source")

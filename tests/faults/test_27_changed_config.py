@@ -48,6 +48,8 @@ FREE = {
     "worker_timeout": "9",
     "deterministic": "true",
     "disk_full": "go_on",
+    "audit": "false",
+    "strict_warnings": "true",
     "data.root": "/elsewhere",
     "data.download": "true",
     "logger": "[csv]",

@@ -10,7 +10,7 @@ import yaml
 
 from cvrun import options
 from cvrun.added import ADDED
-from cvrun.spec import MonitorConfig, Settings, TrainerConfig
+from cvrun.sections import MonitorConfig, Settings, TrainerConfig
 
 RUNS = Path(__file__).with_name("runs")
 OLD, ID = RUNS / "896c9bf", "abf00280"
