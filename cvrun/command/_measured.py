@@ -1,0 +1,160 @@
+"""A saved model measured on a set of images: what `cvrun eval` and `cvrun test` share."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvrun.build import build_task
+from cvrun.command._output import say
+from cvrun.command._run_folder import existing
+from cvrun.command._trained import Trained, load_trained
+from cvrun.config import load
+from cvrun.data import Manifest
+from cvrun.errors import DataError, printable
+from cvrun.folder import RunFolder
+from cvrun.images import evaluated, images_of
+from cvrun.keys import RESUME_KEYS
+from cvrun.pipeline.loader import evaluation_batches
+from cvrun.prepare import Prepared, prepare
+from cvrun.report.summary import class_table, confusion_table, metric_table
+from cvrun.split import Split
+from cvrun.task import Task
+from cvrun.trainer import PLAIN, Evaluation, predictions
+from cvrun.trainer.belonging import check_meta
+from cvrun.trainer.evaluate import evaluate
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A run's model beside its data.
+
+    Attributes:
+        folder: Of the run.
+        prepared: Its data, and what it was to do.
+        trained: The model with the weights that were asked for.
+        task: What is measured.
+        checkpoint: "best" or "last".
+        views: What stands behind the name of predictions with test-time augmentation.
+    """
+
+    folder: RunFolder
+    prepared: Prepared
+    trained: Trained
+    task: Task
+    checkpoint: str
+    views: str
+
+
+@dataclass(frozen=True)
+class Images:
+    """What a model is measured on.
+
+    Attributes:
+        part: val or test, which stands before the names of metrics.
+        name: Of the predictions.
+        manifest: What rows refer to.
+        rows: Positions in the manifest, int64 (N,).
+    """
+
+    part: str
+    name: str
+    manifest: Manifest
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found.
+
+    Attributes:
+        plain: Without test-time augmentation.
+        augmented: With it, or None where the run has none.
+        details: What the task knows beside the metrics.
+    """
+
+    plain: Evaluation
+    augmented: Evaluation | None
+    details: dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Let a command take a run, and how it is to be measured."""
+    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
+    parser.add_argument("--tta", metavar="CHOICE", help="test-time augmentation instead of the run's own")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help=f"only {', '.join(RESUME_KEYS)}")
+
+
+def ready(given: argparse.Namespace) -> Ready:
+    """Give the run that add_arguments took.
+
+    Raises:
+        CvrunError: If there is no such run, its weights cannot be used, or its data are not those of its training.
+    """
+    folder = existing(given.run)
+    spec = load(folder.spec, given.overrides)
+    trained = load_trained(spec, folder.checkpoints, given.checkpoint, given.tta, say)
+    prepared = prepare(spec, folder, trained.meta["precision"])
+    data = prepared.plan.data
+    here = {"data_fingerprint": data.data_fingerprint, "split_fingerprint": data.split_fingerprint}
+    check_meta(folder.path.as_posix(), trained.meta, {**trained.meta, "classes": list(data.classes), **here})
+    task = build_task(spec, data.counts["train"], prepared.plan.metrics)
+    return Ready(folder, prepared, trained, task, given.checkpoint, f"-{given.tta}" if given.tta else "-tta")
+
+
+def measure(run: Ready, images: Images) -> Measured:
+    """Give the plain evaluation, and the one with test-time augmentation where there is any; save both.
+
+    Raises:
+        DataError: If there is no image, or one cannot be used.
+    """
+    if len(images.rows) == 0:
+        raise DataError(f"split: the {images.part} part is empty, expected at least one image")
+    spec, trained, manifest = run.prepared.plan.spec, run.trained, images.manifest
+    none = images.rows[:0]
+    split = Split(**{"train": none, "val": none, "test": none, images.part: images.rows})
+    there = evaluated(images_of(images.part, manifest, split, spec.settings, say), trained.device)
+    ahead = spec.settings.num_workers, spec.settings.worker_timeout
+    batches = evaluation_batches(there, trained.normalize, spec.trainer.eval_batch_size, trained.device, *ahead)
+    ids = [manifest.ids[i] for i in images.rows.tolist()]
+    name = images.name if run.checkpoint == "best" else f"{images.name}-last"
+    found = []
+    for suffix, tta in (("", PLAIN), (run.views, trained.tta)) if trained.tta else (("", PLAIN),):
+        evaluation = evaluate(trained.model, run.task, batches(), trained.autocast, tta)
+        predictions.save(run.folder, name + suffix, evaluation, run.task, ids, trained.classes)
+        found.append(evaluation)
+    details = run.task.details(found[0].prediction, trained.classes)
+    return Measured(found[0], found[1] if len(found) > 1 else None, details)
+
+
+def content(run: Ready, images: Images, measured: Measured) -> dict[str, Any]:
+    """Give what was found as plain values."""
+    return {
+        "run": run.folder.path.as_posix(),
+        "split": images.part,
+        "checkpoint": run.checkpoint,
+        "step": run.trained.step,
+        "images": len(images.rows),
+        "metrics": measured.plain.metrics,
+        "tta": measured.augmented.metrics if measured.augmented else None,
+        **measured.details,
+    }
+
+
+def text(run: Ready, images: Images, measured: Measured) -> str:
+    """Give what was found for a person."""
+    part, rows = images.part, measured.details["per_class"]
+    metrics = {f"{part}/{key}": value for key, value in measured.plain.metrics.items()}
+    if measured.augmented:
+        metrics |= {f"{part}/tta/{key}": value for key, value in measured.augmented.metrics.items()}
+    count = f"{len(images.rows):,} {part} images"
+    said = f"{run.folder.path}: {run.checkpoint} weights (step {run.trained.step:,}) on {count}"
+    tables = class_table(rows) + confusion_table(rows, measured.details["confusion_matrix"])
+    return f"{printable(said)}\n\n{metric_table(metrics)}{tables}"
