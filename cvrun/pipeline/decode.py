@@ -19,6 +19,7 @@ from cvrun.data import ImageForm
 from cvrun.errors import DataError, printable
 from cvrun.pipeline import jpeg
 from cvrun.pipeline.form import bound, bound_array, bring, fit_array
+from cvrun.warned import heard
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
 """What Pillow may open; its other parsers are never offered a file."""
@@ -145,12 +146,16 @@ _inside = 0
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Pillow's warnings (large images, odd EXIF) while any thread is inside.
+    """Silence Pillow's warnings (large images, odd EXIF) while any thread is inside, where nobody keeps them.
 
+    A command that keeps warnings tells each once, however many images it is about, and then nothing has to change here.
     `warnings.catch_warnings` alone is not safe where threads overlap: the first to leave would undo what the others
     rely on, or leave the filter behind for good.
     """
     global _inside
+    if heard():
+        yield
+        return
     with _lock:
         if _inside == 0:
             _silence.append(warnings.catch_warnings())

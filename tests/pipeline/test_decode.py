@@ -1,3 +1,4 @@
+import concurrent.futures
 import hashlib
 import struct
 import threading
@@ -16,6 +17,7 @@ from cvrun.errors import DataError
 from cvrun.pipeline import decode as decode_module
 from cvrun.pipeline.decode import FORMATS, decode_whole, quiet
 from cvrun.pipeline.form import bring
+from cvrun.warned import hearing
 
 GREY = ImageForm(8, 1, "stretch")
 RGB = ImageForm(8, 3, "stretch")
@@ -312,6 +314,23 @@ def test_threads_that_overlap_leave_the_filters_as_they_were() -> None:
     leave.set()
     thread.join()
     assert list(warnings.filters) == before
+
+
+def test_a13_what_pillow_warns_of_is_kept_once_for_all_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [saved(tmp_path / f"{i}.png", COLOUR) for i in range(20)]
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", COLOUR.shape[0] * COLOUR.shape[1] - 1)
+    for path in paths:
+        decode(path, RGB)
+    assert capsys.readouterr().err == ""
+    # The tests take every warning for an error; one of Pillow's still costs no image.
+    with hearing() as warned, concurrent.futures.ThreadPoolExecutor(4) as pool:
+        warned.write_to(tmp_path / "warnings.log")
+        list(pool.map(lambda path: decode(path, RGB), paths))
+    (line,) = (tmp_path / "warnings.log").read_text().splitlines()
+    assert " DecompressionBombWarning: Image size (" in line
+    assert capsys.readouterr().err.count("DecompressionBombWarning") == 1
 
 
 def test_a_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
