@@ -7,15 +7,14 @@ A split has a seed of its own, so that training seeds vary the training and neve
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvrun.data import Manifest
 from cvrun.errors import DataError
+from cvrun.split._links import files_of, require_apart
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ def checked(manifest: Manifest, split: Split) -> Split:
         )
     if manifest.groups is not None:
         _check_groups(manifest.groups, split)
-    if manifest.paths is not None:
-        _check_files(manifest.ids, manifest.paths, split)
+    # The test part is sealed, its files are not even looked at: `cvrun test` compares them before it opens them.
+    require_apart({name: files_of(manifest, split.parts()[name]) for name in ("train", "val")})
     return split
 
 
@@ -69,32 +68,3 @@ def _check_groups(groups: tuple[str, ...], split: Split) -> None:
                     "use split=holdout with split.grouped=true, or correct the group column",
                 )
             seen[group] = name
-
-
-def _check_files(ids: tuple[str, ...], paths: tuple[Path, ...], split: Split) -> None:
-    """Raise DataError where links bring one file into two parts."""
-    parts = split.parts()
-    rows = np.concatenate(list(parts.values()))
-    part = np.repeat(np.arange(len(parts)), [len(part) for part in parts.values()])
-    files = np.array([_file(paths[i]) for i in rows.tolist()], dtype=np.uint64)
-    # The sort is stable: the names of one file are together, in the order of the parts.
-    order = np.lexsort(files.T)
-    rows, part, files = rows[order], part[order], files[order]
-    same = (files[1:] == files[:-1]).all(axis=1) & (files[1:, 1] > 0)
-    apart = np.flatnonzero(same & (part[1:] != part[:-1]))
-    if len(apart):
-        k = apart[0]
-        first, second = (f"'{ids[rows[i]]}' in {list(parts)[part[i]]}" for i in (k, k + 1))
-        raise DataError(
-            f"split: {first} and {second} are one file ({len(apart)} such), expected every file in one part",
-            "take the link out",
-        )
-
-
-def _file(path: Path) -> tuple[int, int]:
-    """Give what a file is whatever its name; zeros where it is not there, which is found when it is needed."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return 0, 0
-    return found.st_dev, found.st_ino
