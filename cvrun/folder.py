@@ -77,6 +77,11 @@ class RunFolder:
         return self.path / "log.txt"
 
     @property
+    def warnings(self) -> Path:
+        """What libraries warned of, each once, with the time at which it was new."""
+        return self.path / "warnings.log"
+
+    @property
     def checkpoints(self) -> Path:
         """Committed states and best weights."""
         return self.path / "checkpoints"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvrun import fault
+from cvrun import dist, fault
 from cvrun.build import build_loggers, build_run, header
 from cvrun.changes import NO_CHANGES, Changes
 from cvrun.command._changes import check, take_effect, with_changes
@@ -37,6 +37,7 @@ from cvrun.trainer.saver import NoSaver, Saver
 from cvrun.trainer.signals import StopRequest, listening
 from cvrun.trainer.state import State
 from cvrun.trainer.status import write_status
+from cvrun.warned import Warned, hearing, not_wanted
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def execute(spec: Spec, folder: RunFolder, rerun: bool, changes: Changes = NO_CH
     Raises:
         CvrunError: If it cannot be run; the folder's status says why.
     """
-    with ending():
+    with ending(), hearing(dist.local_rank()) as warned:
         mine = in_this_world(spec)
         with joined(mine.settings.devices, mine.settings.device) as together:
             folder = dataclasses.replace(folder, ours=together.leads)
@@ -83,14 +84,17 @@ def execute(spec: Spec, folder: RunFolder, rerun: bool, changes: Changes = NO_CH
             prepared = prepare(spec, folder, precision, together)
             if earlier is None:
                 require_weights(spec)
+            warned.strict = spec.settings.strict_warnings
+            warned.add(prepared.plan.warnings)
+            warned.require_none()
             fault.point("start.planned")
             # Nobody writes before all have read.
             together.wait()
-            outcome = _hold_and_work(prepared, rerun, changes, together)
+            outcome = _hold_and_work(prepared, rerun, changes, together, warned)
             return dataclasses.replace(outcome, ours=together.leads)
 
 
-def _hold_and_work(prepared: Prepared, rerun: bool, changes: Changes, together: Together) -> Outcome:
+def _hold_and_work(prepared: Prepared, rerun: bool, changes: Changes, together: Together, warned: Warned) -> Outcome:
     plan = prepared.plan
     with plan.folder.hold():
         fault.point("start.held")
@@ -98,10 +102,12 @@ def _hold_and_work(prepared: Prepared, rerun: bool, changes: Changes, together: 
         if isinstance(begun, Outcome):
             return begun
         lines, before = begun
+        if plan.folder.ours:
+            warned.write_to(plan.folder.warnings)
         recorder = build_loggers(plan)
         for line in lines:
             recorder.say(line)
-        return _work(prepared, recorder, before, changes, together)
+        return _work(prepared, recorder, before, changes, together, warned)
 
 
 def _begin(prepared: Prepared, rerun: bool, changes: Changes) -> Outcome | tuple[list[str], float]:
@@ -134,11 +140,17 @@ def _begin(prepared: Prepared, rerun: bool, changes: Changes) -> Outcome | tuple
 
 
 def _work(
-    prepared: Prepared, recorder: Loggers | Silent, seconds_before: float, changes: Changes, together: Together
+    prepared: Prepared,
+    recorder: Loggers | Silent,
+    seconds_before: float,
+    changes: Changes,
+    together: Together,
+    warned: Warned,
 ) -> Outcome:
     folder = prepared.plan.folder
     began = time.monotonic()
-    stop = StopRequest(quiet=not folder.ours)
+    # A warning that is to end the run ends it as a signal does: at a step, and committed.
+    stop = StopRequest(quiet=not folder.ours, other=lambda: warned.first != "")
     on_full_disk = prepared.plan.spec.settings.disk_full
     saver = Saver(folder.checkpoints, on_full_disk, recorder.say) if folder.ours else NoSaver()
 
@@ -149,6 +161,7 @@ def _work(
         with together.explaining(), saver:
             run, state = build_run(prepared, recorder, saver, stop, seconds, together)
             fault.point("start.decoded")
+            warned.require_none()
             restored = restore(run, state)
             # What an earlier attempt found; this one is to find out anew.
             folder.diverged.unlink(missing_ok=True)
@@ -160,6 +173,8 @@ def _work(
             write_status(run, state, "running", "training")
             with listening(stop):
                 over = _train_and_finish(run, state)
+            if unwanted := next(filter(None, together.gather(warned.first)), ""):
+                raise not_wanted(unwanted)
             # A signal may have come to one of them.
             stop.signal = max(together.gather(stop.signal or 0)) or None
         if over:

@@ -21,6 +21,7 @@ _FILES = (
     "unreadable.csv",
     "diverged.json",
     "log.txt",
+    "warnings.log",
 )
 _FOLDERS = ("checkpoints", "predictions")
 _KINDS = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from cvrun.command._output import say, show
 from cvrun.command._sweep import take_fail_fast
 from cvrun.config import HydraJob, run_command
-from cvrun.errors import CvrunError, printable
+from cvrun.errors import ConfigError, CvrunError, printable
+from cvrun.warned import hearing, not_wanted
 
 
 def run(arguments: list[str]) -> int:
@@ -23,8 +24,9 @@ def _check(job: HydraJob) -> int:
         from cvrun.rehearse import require_weights
         from cvrun.report.tables import plain_table, text_table
 
-        plan = prepare(spec).plan
-        require_weights(spec)
+        with hearing() as warned:
+            plan = prepare(spec).plan
+            require_weights(spec)
     except CvrunError as error:
         say(f"cvrun check: {error}")
         return error.exit_code
@@ -41,4 +43,9 @@ def _check(job: HydraJob) -> int:
     if status is not None:
         text += f"this run exists: {status.get('state')} at step {status.get('step')}\n"
     show(text)
+    warned.strict = spec.settings.strict_warnings
+    warned.add(plan.warnings)
+    if warned.first:
+        say(f"cvrun check: {not_wanted(warned.first)}")
+        return ConfigError.exit_code
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -15,15 +15,21 @@ from cvrun.stopping import NUMBERS, exit_code
 class StopRequest:
     """Remembers the first signal; a second one ends the process at once, which leaves the last commit as it is."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        """Begin without a request; quiet: another process tells the user."""
+    def __init__(self, quiet: bool = False, other: Callable[[], bool] = lambda: False) -> None:
+        """Begin without a request.
+
+        Args:
+            quiet: Whether another process tells the user.
+            other: Says whether there is another reason to stop than a signal.
+        """
         self.signal: int | None = None
         self._quiet = quiet
+        self._other = other
 
     @property
     def requested(self) -> bool:
-        """Whether a signal came."""
-        return self.signal is not None
+        """Whether a signal came, or there is another reason to stop."""
+        return self.signal is not None or self._other()
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+import warnings
 
 import pytest
 import torch
@@ -179,3 +180,59 @@ def test_a_run_imports_nothing_heavy_that_it_does_not_use(tmp_path):
     assert {"torch", "cvrun.trainer.finish"} <= set(loaded)
     heavy = {"timm", "torchvision", "sklearn", "scipy", "pandas", "sympy", "torch._dynamo", "torch._inductor"}
     assert heavy & set(loaded) == set()
+
+
+QUICK = ("model.width=4", "trainer.epochs=3", "trainer.batch_size=300", "workers=0")
+
+
+@pytest.fixture
+def warns_at(at_step):
+    """A library warns at a step; the tests take warnings for errors, a user's Python does not."""
+    warnings.simplefilter("default")
+
+    def warns_at(step):
+        def warn(run, state, batch):
+            for _ in range(2):
+                warnings.warn("the library's opinion", RuntimeWarning, stacklevel=1)
+            return at_step.real(run, state, batch)
+
+        at_step(step, warn)
+
+    return warns_at
+
+
+def test_a13_a_warning_is_one_line_in_the_runs_folder(call, warns_at, tmp_path):
+    warns_at(5)
+    said = call("train", *QUICK)
+    assert said.code == 0
+    assert said.err.count("warning: RuntimeWarning: the library's opinion (") == 1
+    (folder,) = tmp_path.glob("outputs/run/*")
+    (line,) = (folder / "warnings.log").read_text().splitlines()
+    assert f" RuntimeWarning: the library's opinion ({__file__}:" in line
+
+
+def test_a13_strict_ends_the_run_at_the_step_and_it_can_go_on(call, warns_at, tools, tmp_path):
+    warns_at(5)
+    said = call("train", *QUICK, "strict_warnings=true")
+    assert said.code == 2
+    assert said.err.splitlines()[-1].startswith(
+        "cvrun train: strict_warnings=true: RuntimeWarning: the library's opinion ("
+    )
+    (folder,) = tmp_path.glob("outputs/run/*")
+    status = tools.status(folder)
+    assert (status["state"], status["step"], status["resumable"]) == ("failed", 6, True)
+    assert "the library's opinion" in status["reason"]
+    assert call("resume", folder, "strict_warnings=false").code == 0
+    assert tools.status(folder)["state"] == "finished"
+    assert len((folder / "warnings.log").read_text().splitlines()) == 1
+
+
+def test_a13_strict_takes_a_warning_of_the_plan_before_anything_is_written(call, tmp_path):
+    loose = ("early_stopping=patience", "early_stopping.patience=1", "scheduler=plateau")
+    said = call("check", *QUICK, *loose)
+    assert (said.code, said.out.count("\nwarning: ")) == (0, 1), said.err
+    for command in ("train", "check"):
+        said = call(command, *QUICK, *loose, "strict_warnings=true")
+        assert said.code == 2
+        assert f"cvrun {command}: strict_warnings=true: plan: " in said.err
+    assert not (tmp_path / "outputs").exists()

@@ -71,3 +71,12 @@ def test_a_quiet_one_takes_the_signal_without_a_word(capfd):
         os.kill(os.getpid(), signal.SIGTERM)
     assert stop.signal == signal.SIGTERM
     assert capfd.readouterr() == ("", "")
+
+
+def test_there_may_be_another_reason_to_stop_than_a_signal():
+    reasons = []
+    stop = StopRequest(other=lambda: bool(reasons))
+    assert not stop.requested
+    reasons.append("a warning")
+    assert stop.requested
+    assert stop.signal is None
