@@ -12,10 +12,45 @@ import yaml
 
 from cvrun.data import ImageForm
 from cvrun.folder import RunFolder, finite
+from cvrun.imbalance import Imbalance
 from cvrun.metric import Metric
 from cvrun.model import Shape
 from cvrun.spec import Choice, Spec
 from cvrun.trainer import TrainingPlan
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What became of the images that a source lists; with those of the parts they sum to listed.
+
+    Attributes:
+        listed: Images of the source.
+        synthetic: Of those, the ones that may only be trained on.
+        unplaced: In no part, because the split has none for them.
+        excluded: Reason -> images that data.exclude leaves out.
+        subset: Training images that data.subset leaves out.
+        unreadable: Training images that skip_unreadable leaves out.
+    """
+
+    listed: int
+    synthetic: int
+    unplaced: int
+    excluded: dict[str, int]
+    subset: int
+    unreadable: int
+
+    def line(self) -> str:
+        """Give in words what differs from a source that is used whole; nothing where nothing does."""
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.excluded.items())
+        left = [
+            f"{sum(self.excluded.values()):,} excluded ({reasons})" if self.excluded else "",
+            f"{self.subset:,} left out by data.subset" if self.subset else "",
+            f"{self.unreadable:,} unreadable" if self.unreadable else "",
+            f"{self.unplaced:,} in no part" if self.unplaced else "",
+            f"{self.synthetic:,} synthetic" if self.synthetic else "",
+        ]
+        said = ", ".join(text for text in left if text)
+        return f"{self.listed:,} listed: {said}" if said else ""
 
 
 @dataclass(frozen=True)
@@ -29,6 +64,8 @@ class DataFacts:
         groups: Split -> number of groups, or nothing where the data has none.
         data_fingerprint: sha256 of the training and validation entries.
         split_fingerprint: sha256 of which image is in which part.
+        flow: What became of the images that are in no part.
+        strata: Split -> stratum -> images, or nothing where data.stratify_by names no column.
     """
 
     classes: tuple[str, ...]
@@ -37,6 +74,8 @@ class DataFacts:
     groups: dict[str, int]
     data_fingerprint: str
     split_fingerprint: str
+    flow: Flow
+    strata: dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -49,6 +88,7 @@ class Plan:
         folder: Where results go.
         training: The numbers of the loop.
         data: The facts of the data.
+        imbalance: The classes of the training part and what becomes of them.
         metrics: What an evaluation measures.
         shape: What the model must fit.
         num_parameters: Trainable numbers of the model.
@@ -65,6 +105,7 @@ class Plan:
     folder: RunFolder
     training: TrainingPlan
     data: DataFacts
+    imbalance: Imbalance
     metrics: tuple[Metric, ...]
     shape: Shape
     num_parameters: int
@@ -87,6 +128,7 @@ class Plan:
             "code": self.code,
             "training": dataclasses.asdict(self.training),
             "data": data,
+            "imbalance": self.imbalance.plain(),
             "metrics": [metric.name for metric in self.metrics],
             "model": {"parameters": self.num_parameters, **shape},
             "device": self.device,
@@ -106,17 +148,20 @@ class Plan:
         images = ", ".join(f"{size:,} {part}" for part, size in sizes.items())
         epochs = training.total_steps // training.steps_per_epoch
         parts = f" in {training.accumulate} parts" if training.accumulate > 1 else ""
-        rest = sizes["train"] - training.steps_per_epoch * training.batch_size
+        rest = self.imbalance.epoch_images - training.steps_per_epoch * training.batch_size
         left = f"; each leaves out {_count(rest, 'image')}" if rest else ""
         warmup = f" after {training.warmup_steps:,} steps of warmup" if training.warmup_steps else ""
         names = {group: _name(choice) for group, choice in self.spec.parts.items()}
         extras = [f"{g} {names[g]}" for g in ("normalize", "sampler", "augment", "loss", "early_stopping", "tta")]
         precision = f"{training.precision} ({self.precision_reason})" if self.precision_reason else training.precision
+        imbalance = self.imbalance.line()
         return [
             ("run", self.folder.path.as_posix()),
             ("changes", " ".join(self.spec.changes) or "none"),
             ("data", f"{names['data']}: {len(data.classes)} classes, {form} pixels{groups}"),
             ("split", f"{names['split']}: {images}"),
+            *([("images", said)] if (said := data.flow.line()) else []),
+            *([("imbalance", imbalance)] if imbalance else []),
             ("model", f"{names['model']}: {self.num_parameters:,} parameters"),
             ("with", ", ".join(extras)),
             ("steps", f"{training.total_steps:,}: {_count(epochs, 'epoch')} of {training.steps_per_epoch:,}{left}"),

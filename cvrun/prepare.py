@@ -23,6 +23,7 @@ from cvrun.environment import code_version, default_threads, environment
 from cvrun.errors import ConfigError, did_you_mean, printable
 from cvrun.folder import RunFolder
 from cvrun.images import Decodable, kept_for, open_part, unusable
+from cvrun.imbalance import Imbalance, imbalance_of
 from cvrun.metric import Metric
 from cvrun.model import Shape
 from cvrun.optimizer import scaled_lr
@@ -32,7 +33,7 @@ from cvrun.plan import Plan
 from cvrun.precision import Decision, counting, settle
 from cvrun.probe import Work
 from cvrun.rehearse import smallest_part, try_model, try_parts, warnings
-from cvrun.selection import facts, select
+from cvrun.selection import Selection, facts, select
 from cvrun.spec import Spec
 from cvrun.split import Split
 from cvrun.streams import tell
@@ -83,7 +84,7 @@ def prepare(
     _require_outside(where, spec)
     selection = select(spec)
     manifest, split = selection.manifest, selection.split
-    plan = _plan(spec, where, manifest, split, device, precision, together)
+    plan = _plan(spec, where, selection, device, precision, together)
     share = spec.settings.skip_unreadable
     if share == 0:
         return Prepared(plan, manifest, split)
@@ -99,7 +100,8 @@ def prepare(
     if isinstance(images, Stream):
         images = stream_of(manifest, split.train, kept)
     if left_out.reasons:
-        plan = _plan(spec, where, manifest, split, device, precision, together)
+        selection = selection.without_unreadable(split)
+        plan = _plan(spec, where, selection, device, precision, together)
         plan = replace(plan, warnings=(left_out.warning(), *plan.warnings))
     return Prepared(plan, manifest, split, left_out, images)
 
@@ -107,15 +109,15 @@ def prepare(
 def _plan(
     spec: Spec,
     folder: RunFolder,
-    manifest: Manifest,
-    split: Split,
+    selection: Selection,
     device: str,
     precision: str | None,
     together: Together,
 ) -> Plan:
-    data = facts(manifest, split)
+    data = facts(selection)
     metrics = _metrics(len(data.classes))
-    training = _training(spec, sum(data.counts["train"]), metrics)
+    imbalance = imbalance_of(spec, selection.manifest, selection.split)
+    training = _training(spec, imbalance, metrics)
     shape = Shape(data.form.channels, data.form.size, len(data.classes), data.classes)
     counts = np.array(data.counts["train"])
     try_parts(spec, shape, counts)
@@ -135,6 +137,7 @@ def _plan(
         folder=folder,
         training=training,
         data=data,
+        imbalance=imbalance,
         metrics=metrics,
         shape=shape,
         num_parameters=num_parameters,
@@ -143,7 +146,7 @@ def _plan(
         precision_reason=decision.reason,
         environment=environment(device, threads, spec.settings.deterministic, spec.settings.compile, together.world),
         code=code_version(),
-        warnings=tuple(warnings(spec, training, metrics, device)),
+        warnings=(*warnings(spec, training, metrics, device), *imbalance.warnings(training.monitor)),
     )
 
 
@@ -183,15 +186,15 @@ def _metrics(num_classes: int) -> tuple[Metric, ...]:
     return tuple(Metric(name, m.MODE, m.compute) for name, m in modules if num_classes >= m.MIN_CLASSES)
 
 
-def _training(spec: Spec, num_train: int, metrics: tuple[Metric, ...]) -> TrainingPlan:
+def _training(spec: Spec, imbalance: Imbalance, metrics: tuple[Metric, ...]) -> TrainingPlan:
     """Give the numbers of the loop; the precision is settled when the model is known."""
-    wanted, monitor = spec.trainer, spec.monitor
-    if wanted.batch_size > num_train:
+    wanted, monitor, images = spec.trainer, spec.monitor, imbalance.epoch_images
+    if wanted.batch_size > images:
         raise ConfigError(
-            f"trainer.batch_size={wanted.batch_size}: expected at most the {num_train} training images",
+            f"trainer.batch_size={wanted.batch_size}: expected at most the {images} {imbalance.what}",
             "an epoch would have no whole batch",
         )
-    per_epoch = num_train // wanted.batch_size
+    per_epoch = images // wanted.batch_size
     total = wanted.epochs * per_epoch
     choice = spec.parts["scheduler"]
     clock = {"steps_per_epoch": per_epoch, "total_steps": total}

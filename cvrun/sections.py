@@ -40,6 +40,8 @@ ON_FULL_DISK = ("stop", "go_on")
 MOST_WORKERS = 16
 """[threads] That decode where the user does not say how many; more wait for each other in Python."""
 
+_PATTERN = "a regular expression with exactly one bracket that catches, such as '^([^_]+)_'"
+
 CACHES = ("auto", "ram", "disk", "off")
 
 
@@ -142,9 +144,19 @@ class DataConfig:
         require(size is None or 0 < size < math.inf, "pixel_size_um", size, "pixel_size_um > 0 [um]")
         both = self.group_by is not None and self.group_pattern is not None
         require(not both, "group_pattern", self.group_pattern, "null where data.group_by names a column")
+        if self.group_pattern is not None:
+            require(_brackets(self.group_pattern) == 1, "group_pattern", self.group_pattern, _PATTERN)
         limits = self.value_range
         ordered = limits is None or (len(limits) == 2 and -math.inf < limits[0] < limits[1] < math.inf)
         require(ordered, "value_range", limits and list(limits), "[low, high] with low < high")
+
+
+def _brackets(pattern: str) -> int:
+    """Give how many brackets of a regular expression catch what they match; -1 where it is none."""
+    try:
+        return re.compile(pattern).groups
+    except (re.error, RecursionError, OverflowError):
+        return -1
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ def test_all_images_of_the_source_are_in_one_part_each():
 
 def test_facts_count_what_was_selected():
     found = select(config.compose(["data=digits"]))
-    known = facts(found.manifest, found.split)
+    known = facts(found)
     assert {name: sum(counts) for name, counts in known.counts.items()} == {
         name: len(rows) for name, rows in found.split.parts().items()
     }

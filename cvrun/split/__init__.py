@@ -3,11 +3,13 @@
 Contract of an option module: a flat frozen dataclass `Config` and `build(config: Config, manifest: Manifest) -> Split`.
 To add a split, write `cvrun/split/NAME.py` and `configs/split/NAME.yaml` (with `option: NAME`).
 A split has a seed of its own, so that training seeds vary the training and never the question.
+It shares out the images of `pool` alone: the synthetic ones join the training part when it is done.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +18,54 @@ from cvrun.data import Manifest
 from cvrun.errors import DataError
 from cvrun.split._links import files_of, require_apart
 
+Indices = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Split:
-    """Positions in the manifest, int64, ascending, disjoint; test may be empty."""
+    """Positions in the manifest, int64, ascending, disjoint; test may be empty.
 
-    train: NDArray[np.int64]
-    val: NDArray[np.int64]
-    test: NDArray[np.int64]
+    Attributes:
+        train: Training images.
+        val: Validation images.
+        test: Images that are kept for the test.
+        out: Images that are meant to be in no part; nobody may put them into one.
+    """
 
-    def parts(self) -> dict[str, NDArray[np.int64]]:
+    train: Indices
+    val: Indices
+    test: Indices
+    out: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def parts(self) -> dict[str, Indices]:
         """Give the three parts by name."""
         return {"train": self.train, "val": self.val, "test": self.test}
+
+
+def pool(manifest: Manifest) -> Indices:
+    """Give the positions of the images that may lie in any part, int64, ascending: all but the synthetic ones."""
+    if manifest.synthetic is None:
+        return np.arange(len(manifest), dtype=np.int64)
+    return np.flatnonzero(~manifest.synthetic).astype(np.int64)
+
+
+def with_synthetic(manifest: Manifest, split: Split) -> Split:
+    """Give split with the synthetic images in its training part, but for those that it leaves out.
+
+    Raises:
+        DataError: If it has one in another part: there it would measure how well the generator is learnt.
+    """
+    if manifest.synthetic is None:
+        return split
+    for name in ("val", "test"):
+        part = split.parts()[name]
+        wrong = part[manifest.synthetic[part]]
+        if len(wrong):
+            first = manifest.ids[wrong[0]]
+            message = f"split: {len(wrong):,} synthetic images are in {name}, such as '{first}'"
+            raise DataError(f"{message}, expected them in train alone", "correct the split that the source names")
+    joining = np.setdiff1d(np.flatnonzero(manifest.synthetic), split.out)
+    return replace(split, train=np.union1d(split.train, joining).astype(np.int64))
 
 
 def checked(manifest: Manifest, split: Split) -> Split:
@@ -35,7 +73,7 @@ def checked(manifest: Manifest, split: Split) -> Split:
 
     Raises:
         DataError: If train or val is empty, parts overlap, a class has no training image although it occurs
-            elsewhere, or a group lies in two parts, or a file does, under two names.
+            elsewhere, or a file lies in two parts, under two names.
     """
     for name, part in split.parts().items():
         if len(part) == 0 and name != "test":
@@ -43,7 +81,7 @@ def checked(manifest: Manifest, split: Split) -> Split:
     together = np.concatenate(list(split.parts().values()))
     if len(np.unique(together)) != len(together):
         raise DataError("split: an image is in two parts, expected disjoint parts")
-    missing = np.flatnonzero(manifest.counts(split.train) == 0)
+    missing = np.flatnonzero(manifest.counts(with_synthetic(manifest, split).train) == 0)
     if len(missing):
         names = ", ".join(f"'{manifest.classes[i]}'" for i in missing[:5])
         raise DataError(
@@ -51,20 +89,15 @@ def checked(manifest: Manifest, split: Split) -> Split:
             " expected at least one a class",
             "take the class out of data.classes, or split differently",
         )
-    if manifest.groups is not None:
-        _check_groups(manifest.groups, split)
     # The test part is sealed, its files are not even looked at: `cvrun test` compares them before it opens them.
     require_apart({name: files_of(manifest, split.parts()[name]) for name in ("train", "val")})
     return split
 
 
-def _check_groups(groups: tuple[str, ...], split: Split) -> None:
-    seen: dict[str, str] = {}
+def torn(groups: Sequence[str], split: Split) -> dict[str, list[str]]:
+    """Give each group that lies in more than one part, with those parts; "" is no group."""
+    found: dict[str, list[str]] = {}
     for name, part in split.parts().items():
-        for group in {groups[i] for i in part.tolist()}:
-            if group in seen:
-                raise DataError(
-                    f"split: group '{group}' is in {seen[group]} and in {name}, expected every group in one part",
-                    "use split=holdout with split.grouped=true, or correct the group column",
-                )
-            seen[group] = name
+        for group in dict.fromkeys(groups[i] for i in part.tolist()):
+            found.setdefault(group, []).append(name)
+    return {group: parts for group, parts in found.items() if group and len(parts) > 1}

@@ -86,9 +86,10 @@ def _by_image(
         if size == 0:
             continue
         labels = manifest.labels[rest] if stratify else None
+        strata = manifest.strata[rest] if stratify and manifest.strata is not None else None
         if stratify:
             _check_classes(manifest, pool, rest, name, size, len([1 for count in sizes.values() if count]) + 1)
-        rest, parts[name] = cut(rest, size, state, labels)
+        rest, parts[name] = cut(rest, size, state, labels, strata)
     return {"train": rest, **parts}
 
 
@@ -114,23 +115,51 @@ def _check_classes(manifest: Manifest, pool: Indices, rest: Indices, name: str, 
 def _by_group(
     manifest: Manifest, pool: Indices, sizes: Mapping[str, int], *, seed: int, stratify: bool
 ) -> dict[str, Indices]:
-    if manifest.groups is None:
-        raise ValueError("grouped=True needs a Manifest with groups")
-    names, member = np.unique(np.array([manifest.groups[i] for i in pool.tolist()], dtype=object), return_inverse=True)
+    member, counts = groups_of(manifest, pool, stratify)
     parts = [name for name, size in sizes.items() if size]
-    if len(names) < len(parts):
+    if len(counts) < len(parts):
         raise DataError(
-            f"split: {len(names)} groups, expected at least one for each of {', '.join(parts)}",
-            "make fewer parts with split.test=0, or name another data.group_column",
+            f"split: {len(counts)} groups, expected at least one for each of {', '.join(parts)}",
+            "make fewer parts with split.test=0, or name other groups with data.group_by",
         )
-    # Without stratification only the number of images counts: as if there were one class.
-    labels = manifest.labels[pool] if stratify else np.zeros(len(pool), dtype=np.int64)
-    num_classes = int(labels.max()) + 1
-    counts = np.bincount(member * num_classes + labels, minlength=len(names) * num_classes)
-    counts = counts.reshape(len(names), num_classes)[:, np.bincount(labels, minlength=num_classes) > 0]
     share = np.array([sizes[name] for name in parts], dtype=np.float64) / len(pool)
-    chosen = assign(counts.astype(np.float64), share, rng.key(seed, "split"))[member]
+    chosen = assign(counts, share, rng.key(seed, "split"))[member]
     return {name: pool[chosen == parts.index(name)] if name in parts else pool[:0] for name in sizes}
+
+
+def groups_of(manifest: Manifest, pool: Indices, stratify: bool) -> tuple[Indices, NDArray[np.float64]]:
+    """Give the group of each image of pool, int64 (N,), and what `assign` needs of each group, float64 (G, K).
+
+    K counts the strata, which are the classes where the manifest names no others; without stratification there is one.
+    """
+    if manifest.groups is None:
+        raise ValueError("groups are asked for, of a Manifest without")
+    names, member = np.unique(np.array([manifest.groups[i] for i in pool.tolist()], dtype=object), return_inverse=True)
+    strata = manifest.labels if manifest.strata is None else manifest.strata
+    # Without stratification only the number of images counts: as if there were one class.
+    kinds = np.unique(strata[pool], return_inverse=True)[1] if stratify else np.zeros(len(pool), dtype=np.int64)
+    num_kinds = int(kinds.max()) + 1
+    counts = np.bincount(member * num_kinds + kinds, minlength=len(names) * num_kinds)
+    return member.astype(np.int64), counts.reshape(len(names), num_kinds).astype(np.float64)
+
+
+def require_grouping(manifest: Manifest, grouped: bool) -> None:
+    """See that groups are kept whole where there are some, and asked for only then.
+
+    Raises:
+        ConfigError: If not.
+    """
+    if manifest.groups is not None and not grouped:
+        raise ConfigError(
+            "split.grouped=false: the source has groups, expected that each stays in one part",
+            "set split.grouped=true, or take the groups out with data.group_by=null, data.group_pattern=null and"
+            " data.group_column=null",
+        )
+    if manifest.groups is None and grouped:
+        raise ConfigError(
+            "split.grouped=true: the source has no groups, expected some",
+            "set data.group_by, data.group_pattern or data.group_column, or split.grouped=false",
+        )
 
 
 def assign(counts: NDArray[np.float64], share: NDArray[np.float64], key: int) -> Indices:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 Indices = NDArray[np.int64]
 
 
-def cut(rows: Indices, size: int, seed: int, labels: Indices | None) -> tuple[Indices, Indices]:
+def cut(
+    rows: Indices, size: int, seed: int, labels: Indices | None, strata: Indices | None = None
+) -> tuple[Indices, Indices]:
     """Give what is left of rows, and the part that was cut out of them, both in an order that was drawn.
 
     Args:
@@ -20,6 +22,8 @@ def cut(rows: Indices, size: int, seed: int, labels: Indices | None) -> tuple[In
         size: Of the part, 0 < size < N.
         seed: Of the draws, below 2**32.
         labels: Class of each row, int64 (N,), for a part with each class's share; None draws from all alike.
+        strata: Of each row, int64 (N,): within each class every stratum gives its share as well, and the counts of
+            the classes stay what they are without. None: no such.
     """
     random = np.random.RandomState(seed)
     if labels is None:
@@ -32,7 +36,10 @@ def cut(rows: Indices, size: int, seed: int, labels: Indices | None) -> tuple[In
     left, part = [], []
     each = np.split(np.argsort(member, kind="stable"), np.cumsum(counts)[:-1])
     for places, keep, take in zip(each, kept, taken, strict=True):
-        drawn = places[random.permutation(len(places))]
+        if strata is not None and 0 < take < len(places):
+            drawn = np.concatenate(cut(places, int(take), int(random.randint(2**31)), strata[places]))
+        else:
+            drawn = places[random.permutation(len(places))]
         left.append(drawn[:keep])
         part.append(drawn[keep : keep + take])
     return rows[random.permutation(np.concatenate(left))], rows[random.permutation(np.concatenate(part))]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from cvrun.data import Manifest
 from cvrun.errors import ConfigError, require
-from cvrun.split import Split, checked
-from cvrun.split._carve import carve, check_size
+from cvrun.split import Split, checked, pool
+from cvrun.split._carve import carve, check_size, require_grouping
 
 
 @dataclass(frozen=True)
@@ -46,20 +44,11 @@ def build(config: Config, manifest: Manifest) -> Split:
             "split=holdout: the source has an official test part, expected that it stays out of training",
             "set split=official",
         )
-    if manifest.groups is not None and not config.grouped:
-        raise ConfigError(
-            "split.grouped=false: the source has groups, expected that each stays in one part",
-            "set split.grouped=true, or take the groups out with data.group_column=null",
-        )
-    if manifest.groups is None and config.grouped:
-        raise ConfigError(
-            "split.grouped=true: the source has no groups, expected some",
-            "set data.group_column, or split.grouped=false",
-        )
+    require_grouping(manifest, config.grouped)
     # The test part comes first, so that it stays the same when val changes.
     parts = carve(
         manifest,
-        np.arange(len(manifest), dtype=np.int64),
+        pool(manifest),
         {"test": config.test, "val": config.val},
         seed=config.seed,
         stratify=config.stratify,

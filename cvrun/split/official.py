@@ -8,7 +8,7 @@ import numpy as np
 
 from cvrun.data import Manifest
 from cvrun.errors import ConfigError, DataError
-from cvrun.split import Split, checked
+from cvrun.split import Split, checked, pool
 from cvrun.split._carve import carve, check_size
 
 
@@ -47,5 +47,6 @@ def build(config: Config, manifest: Manifest) -> Split:
             )
         grouped = manifest.groups is not None
         wanted = {"val": config.val}
-        parts |= carve(manifest, parts["train"], wanted, seed=config.seed, stratify=True, grouped=grouped)
+        real = np.intersect1d(parts["train"], pool(manifest))
+        parts |= carve(manifest, real, wanted, seed=config.seed, stratify=True, grouped=grouped)
     return checked(manifest, Split(**parts))

@@ -47,8 +47,11 @@ ASSEMBLY = {
     "rehearse",
     "userfile",
     "selection",
+    "grouping",
+    "exclusion",
     "sections",
     "audit",
+    "imbalance",
 }
 EDGE = {"cli", "command", "report", "__main__"}
 GROUND_MAY_IMPORT = {"numpy", "torch", "safetensors", "yaml"}

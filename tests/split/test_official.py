@@ -43,11 +43,6 @@ def test_groups_stay_whole_when_val_is_carved(make: Any) -> None:
     assert not {groups[i] for i in split.val.tolist()} & {groups[i] for i in split.train.tolist()}
 
 
-def test_a_group_on_two_official_sides_is_a_leak(make: Any) -> None:
-    with pytest.raises(DataError, match="group 'g' is in train and in val"):
-        build(CONFIG, make([0, 0, 0], ["g", "g", "h"], ["train", "val", "test"]))
-
-
 def test_no_val_part_and_none_wanted(make: Any) -> None:
     with pytest.raises(ConfigError, match=r"split\.val=0: the source has no val part, expected val > 0"):
         build(Config(0.0, 0), make([0, 1] * 10, official=["train"] * 10 + ["test"] * 10))
