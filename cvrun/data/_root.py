@@ -15,15 +15,19 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and bytes that are not UTF-8: they break terminals, reports and prediction files."""
 
 
-def root_folder(root: str | None) -> Path:
+def root_folder(root: str | None, key: str = "root") -> Path:
     """Give the root of the data as a path; "~" is the home folder.
+
+    Args:
+        root: What the user gave.
+        key: The key of `data` that it stands for.
 
     Raises:
         ConfigError: If root is not set.
         DataError: If it is missing, is not a folder or cannot be looked at.
     """
     if not root:
-        raise ConfigError("data.root=null: expected the folder of the images", "set data.root=FOLDER")
+        raise ConfigError(f"data.{key}=null: expected the folder of the images", f"set data.{key}=FOLDER")
     path = Path(root)
     try:
         path = path.expanduser()
@@ -32,7 +36,7 @@ def root_folder(root: str | None) -> Path:
         fact = "is not a folder" if path.exists() else "does not exist"
     except (OSError, RuntimeError, ValueError) as error:
         fact = f"cannot be read ({reason(error)})"
-    raise DataError(f"data.root={shown(root)}: {fact}, expected the folder of the images", _from(path))
+    raise DataError(f"data.{key}={shown(root)}: {fact}, expected the folder of the images", _from(path))
 
 
 def reason(error: Exception) -> str:

@@ -1,28 +1,29 @@
-"""Your own images, listed in a CSV table with their labels, and with splits, groups and hashes if you have them."""
+"""Your own images, listed in a CSV or Parquet table with their labels, and splits, groups, hashes and more."""
 
 from __future__ import annotations
 
-import csv
-import io
+import math
 import os
 import re
 import stat
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from cvrun.data import SPLIT_NAMES, ImageForm, Manifest, class_order
-from cvrun.data._root import CONTROL, reason, root_folder, shown
-from cvrun.errors import DataError, did_you_mean, require
+from cvrun.data._defects import Defect, report
+from cvrun.data._root import CONTROL, reason, root_folder
+from cvrun.data._table import Table, read_table
+from cvrun.errors import did_you_mean, printable, require
 
-MAX_ROWS = 10_000_000
 MAX_LENGTH = 4096
-"""[characters] of a field; the longest path that Linux opens (PATH_MAX)."""
+"""[characters] of a field that is used; the longest path that Linux opens (PATH_MAX)."""
 
-LISTED = 5
-"""[rows] that a message names; it counts the others."""
+TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+"""What a column of truth values may hold, in any case."""
+
+_NUMBER = re.compile(r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Config:
     split_column: str | None
     group_column: str | None
     hash_column: str | None
+    weight_column: str | None
+    synthetic_column: str | None
     classes: tuple[str, ...] | None
     size: int
     channels: int
@@ -47,21 +50,11 @@ class Config:
         require(bool(self.file), "file", self.file, "the name of the table")
 
 
-@dataclass(frozen=True)
-class _Defect:
-    """What is wrong with one value."""
-
-    row: int
-    column: str
-    value: str
-    rule: str
-    hint: str = ""
-
-
 def build(config: Config) -> Manifest:
     """Give the rows of the table, in their order; an id is the path as written, in POSIX form.
 
-    The table is comma-separated UTF-8 with a header, which is row 1. Blanks around a value are dropped.
+    The columns of the manifest are those of the table that have a name of their own, but for path, label, split, hash,
+    weight and the mark of synthetic images; control characters in them are written out.
 
     Raises:
         ConfigError: If the root is not set.
@@ -69,20 +62,20 @@ def build(config: Config) -> Manifest:
             are counted, and the first rows that have one are listed.
     """
     root = root_folder(config.root)
-    table = root / Path(config.file).expanduser()
-    header, rows = _read(table)
-    optional = [config.split_column, config.group_column, config.hash_column]
-    wanted = [config.path_column, config.label_column, *optional]
-    at = {column: _find(column, header, table) for column in wanted if column is not None}
+    table = read_table(root / Path(config.file).expanduser())
+    own = [config.path_column, config.label_column, config.split_column]
+    own += [config.hash_column, config.weight_column, config.synthetic_column]
+    at = {column: table.find(column) for column in (*own, config.group_column) if column is not None}
     check = _Check(config, root)
-    for number, row in rows:
-        if len(row) != len(header):
-            check.defects.append(_Defect(number, "", ",".join(row), f"{len(header)} values, got {len(row)}"))
+    header = len(table.header)
+    for number, row in table.rows:
+        if len(row) != header:
+            check.add(number, "", ",".join(row), f"{header} values, got {len(row)}")
         else:
             check.row(number, {column: row[i] for column, i in at.items()})
     if check.defects:
-        raise _error(table, check.defects)
-    classes = class_order(check.labels, config.classes, str(table))
+        raise report(table.path, "row", check.defects)
+    classes = class_order(check.labels, config.classes, str(table.path))
     index = {name: i for i, name in enumerate(classes)}
     return Manifest(
         ids=tuple(check.ids),
@@ -93,43 +86,23 @@ def build(config: Config) -> Manifest:
         groups=tuple(check.groups) if config.group_column is not None else None,
         official=tuple(check.official) if config.split_column is not None else None,
         hashes=tuple(check.hashes) if config.hash_column is not None else None,
+        columns=_columns(table, own),
+        weights=np.array(check.weights, dtype=np.float64) if config.weight_column is not None else None,
+        synthetic=np.array(check.synthetic, dtype=np.bool_) if config.synthetic_column is not None else None,
     )
 
 
-def _read(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Give the header and the rows with their numbers; empty lines are left out."""
-    try:
-        lines = table.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        at = error.object.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{table} row {at}: not UTF-8 ({error.reason}), expected a UTF-8 table") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{shown(table)}: cannot be read ({reason(error)}), expected a CSV table") from error
-    rows: list[tuple[int, list[str]]] = []
-    number = 0
-    try:
-        for number, row in enumerate(csv.reader(io.StringIO(lines, newline=""), skipinitialspace=True), start=1):
-            if row:
-                rows.append((number, [value.strip() for value in row]))
-            if number > MAX_ROWS:
-                raise DataError(f"{table}: more than {MAX_ROWS} rows, expected fewer")
-    except csv.Error as error:
-        raise DataError(
-            f"{table} row {number + 1}: not a CSV row ({error}), expected comma-separated values"
-        ) from error
-    if len(rows) < 2:
-        raise DataError(f"{table}: {len(rows)} rows, expected a header and at least one image")
-    return rows[0][1], rows[1:]
-
-
-def _find(column: str, header: list[str], table: Path) -> int:
-    if header.count(column) == 1:
-        return header.index(column)
-    fact = "stands twice" if column in header else "is missing"
-    names = shown(", ".join(header))
-    raise DataError(
-        f"{table} row 1: column '{column}' {fact}, expected it among: {names}", did_you_mean(column, header)
-    )
+def _columns(table: Table, own: list[str | None]) -> dict[str, tuple[str, ...]]:
+    """Give the columns of the table that have a name, and a use that the source does not know."""
+    columns = {}
+    for i, name in enumerate(table.header):
+        if name and name not in own and table.header.count(name) == 1:
+            written: dict[str, str] = {}
+            values = (row[i] for _, row in table.rows)
+            columns[printable(name)] = tuple(
+                written[value] if value in written else written.setdefault(value, printable(value)) for value in values
+            )
+    return columns
 
 
 class _Check:
@@ -141,12 +114,18 @@ class _Check:
         self.real = os.path.realpath(root)
         self.first: dict[str, int] = {}
         self.folders: dict[str, str] = {}
-        self.defects: list[_Defect] = []
+        self.defects: list[Defect] = []
         self.ids: list[str] = []
         self.labels: list[str] = []
         self.groups: list[str] = []
         self.official: list[str] = []
         self.hashes: list[str] = []
+        self.weights: list[float] = []
+        self.synthetic: list[bool] = []
+
+    def add(self, number: int, column: str, value: str, rule: str, hint: str = "") -> None:
+        """Note a defect; column "" stands for the row."""
+        self.defects.append(Defect(str(number), f"column '{column}'" if column else "", value, rule, hint))
 
     def row(self, number: int, values: dict[str, str]) -> None:
         """Check one row; values holds the columns that are used."""
@@ -154,7 +133,7 @@ class _Check:
         for column, value in values.items():
             if CONTROL.search(value) or len(value) > MAX_LENGTH:
                 rule = f"text without control characters, at most {MAX_LENGTH} of it"
-                self.defects.append(_Defect(number, column, value, rule))
+                self.add(number, column, value, rule)
         if len(self.defects) > known:
             return
         self._path(number, values[self.config.path_column])
@@ -165,6 +144,10 @@ class _Check:
             self._text(number, self.config.group_column, values[self.config.group_column], "a group", self.groups)
         if self.config.hash_column is not None:
             self._hash(number, values[self.config.hash_column])
+        if self.config.weight_column is not None:
+            self._weight(number, self.config.weight_column, values[self.config.weight_column])
+        if self.config.synthetic_column is not None:
+            self._synthetic(number, self.config.synthetic_column, values[self.config.synthetic_column])
 
     def _path(self, number: int, value: str) -> None:
         column = self.config.path_column
@@ -182,7 +165,7 @@ class _Check:
         self.first.setdefault(name, number)
         self.ids.append(name)
         if rule:
-            self.defects.append(_Defect(number, column, value, rule, hint))
+            self.add(number, column, value, rule, hint)
 
     def _file(self, name: str) -> tuple[str, str]:
         """Give what is wrong with the file of a relative path, and a hint; empty text when nothing is."""
@@ -206,10 +189,10 @@ class _Check:
     def _label(self, number: int, value: str) -> None:
         column, classes = self.config.label_column, self.config.classes
         if value.lower() == "nan":
-            self.defects.append(_Defect(number, column, value, "a class name (nan is what an empty cell becomes)"))
+            self.add(number, column, value, "a class name (nan is what an empty cell becomes)")
         elif value and classes is not None and value not in classes:
             rule = f"one of data.classes ({', '.join(classes)})"
-            self.defects.append(_Defect(number, column, value, rule, did_you_mean(value, classes)))
+            self.add(number, column, value, rule, did_you_mean(value, classes))
         else:
             self._text(number, column, value, "a class name", self.labels)
 
@@ -218,27 +201,29 @@ class _Check:
         self.official.append(part)
         if not part:
             rule, column = f"one of {', '.join(SPLIT_NAMES)}", str(self.config.split_column)
-            self.defects.append(_Defect(number, column, value, rule))
+            self.add(number, column, value, rule)
 
     def _hash(self, number: int, value: str) -> None:
         self.hashes.append(value.lower())
         if not re.fullmatch("[0-9a-fA-F]{64}", value):
             rule, column = "the sha256 of the file, 64 hex digits", str(self.config.hash_column)
-            self.defects.append(_Defect(number, column, value, rule))
+            self.add(number, column, value, rule)
+
+    def _weight(self, number: int, column: str, value: str) -> None:
+        weight = float(value) if _NUMBER.fullmatch(value) else math.nan
+        self.weights.append(weight)
+        if not 0 < weight < math.inf:
+            self.add(number, column, value, "a weight, a number > 0")
+
+    def _synthetic(self, number: int, column: str, value: str) -> None:
+        truth = TRUTH.get(value.lower())
+        self.synthetic.append(bool(truth))
+        if truth is None:
+            self.add(number, column, value, f"one of {', '.join(TRUTH)}")
+        elif truth and self.config.split_column is not None and self.official[-1] not in ("train", ""):
+            self.add(number, column, value, "no synthetic image outside of train, since they are only trained on")
 
     def _text(self, number: int, column: str, value: str, what: str, into: list[str]) -> None:
         into.append(value)
         if not value:
-            self.defects.append(_Defect(number, column, value, what))
-
-
-def _error(table: Path, defects: Iterable[_Defect]) -> DataError:
-    found = list(defects)
-    first = found[0]
-    where = f"{table} row {first.row}" + (f", column '{first.column}'" if first.column else "")
-    value = shown(first.value if len(first.value) <= 200 else first.value[:200] + "...")
-    rows = list(dict.fromkeys(str(defect.row) for defect in found))
-    listed = f"{', '.join(rows[:LISTED])}{', ...' if len(rows) > LISTED else ''}"
-    more = f"{len(found)} defects in {len(rows)} row{'s' * (len(rows) > 1)}: {listed}" if len(found) > 1 else ""
-    hint = "; ".join(text for text in (first.hint, more) if text)
-    return DataError(f"{where}: '{value}', expected {first.rule}", hint)
+            self.add(number, column, value, what)

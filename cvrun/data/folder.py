@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,12 @@ import numpy as np
 
 from cvrun.data import IMAGE_SUFFIXES, SPLIT_NAMES, ImageForm, Manifest, class_order
 from cvrun.data._root import CONTROL, reason, root_folder, shown, some
-from cvrun.errors import DataError
+from cvrun.errors import DataError, did_you_mean
 
 _EXPECTED = "expected one folder a class with images in it, or train, val and test folders that hold such folders"
+
+EXTRA = "extra"
+"""What the ids of the images in the extra folder begin with."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,22 @@ class Config:
     channels: int
     fit: str
     classes: tuple[str, ...] | None
+    extra: str | None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         ImageForm(self.size, self.channels, self.fit)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """What lies in a root: id, class and part of each image, and the class folders, such as "train/cat"."""
+
+    ids: list[str]
+    labels: list[str]
+    official: list[str]
+    folders: list[str]
+    has_parts: bool
 
 
 def build(config: Config) -> Manifest:
@@ -38,18 +53,49 @@ def build(config: Config) -> Manifest:
     classes are those of all its parts. Folders below a class folder belong to the class. Entries that start with a
     dot, and files without one of IMAGE_SUFFIXES, are left out. Symbolic links are followed.
 
+    The images of the extra folder stand behind the others, synthetic; EXTRA and "/" begin their ids.
+
     Raises:
         ConfigError: If the root is not set.
-        DataError: If the root or something below cannot be read, has another layout, or a class has no image.
+        DataError: If a folder cannot be read, has another layout, or a class has no image; if the extra folder has
+            other classes, or images of the root.
     """
     root = root_folder(config.root)
-    parts = _parts(root)
+    real = _listed(root, _parts(root))
+    names = set(real.labels)
+    classes = class_order(names, config.classes, str(root))
+    ids, labels, paths = real.ids, real.labels, [Path(str(root), found) for found in real.ids]
+    official = real.official
+    if config.extra is not None:
+        extra = root_folder(config.extra, "extra")
+        made = _listed(extra, {"": ""})
+        _require_apart(root, real, extra, made)
+        _require_known(extra, made, classes)
+        ids = [*ids, *(f"{EXTRA}/{found}" for found in made.ids)]
+        labels, official = [*labels, *made.labels], [*official, *["train"] * len(made.ids)]
+        paths = [*paths, *(Path(str(extra), found) for found in made.ids)]
+    index = {name: i for i, name in enumerate(classes)}
+    return Manifest(
+        ids=tuple(ids),
+        labels=np.array([index[name] for name in labels], dtype=np.int64),
+        classes=classes,
+        form=ImageForm(config.size, config.channels, config.fit),
+        paths=tuple(paths),
+        official=tuple(official) if real.has_parts else None,
+        synthetic=np.arange(len(ids)) >= len(real.ids) if config.extra is not None else None,
+    )
+
+
+def _listed(root: Path, parts: dict[str, str]) -> _Listed:
+    """Give the images in the class folders of root, sorted; parts is what stands before these folders."""
     # (id, class, part) of every image; ids are unique, so sorting never looks further.
     entries: list[tuple[str, str, str]] = []
+    folders: list[str] = []
     names: set[str] = set()
     broken: list[str] = []
     for below, part in parts.items():
         for name in _class_folders(root, below):
+            folders.append(f"{below}{name}")
             names.add(name)
             entries.extend((found, name, part) for found in _images(root, f"{below}{name}", broken))
     if broken:
@@ -58,22 +104,43 @@ def build(config: Config) -> Manifest:
             "a symbolic link may lead to nothing",
         )
     entries.sort()
-    ids, labels, official = zip(*entries, strict=True) if entries else ((), (), ())
+    labels = [name for _, name, _ in entries]
     empty = sorted(names - set(labels))
-    if empty or not names:
+    if empty or not folders:
         what = f"class folder '{empty[0]}' holds no image ({len(empty)} such)" if empty else "holds no class folder"
         raise DataError(f"{root}: {what}, {_EXPECTED}", f"images end in {', '.join(sorted(IMAGE_SUFFIXES))}")
-    classes = class_order(names, config.classes, str(root))
-    index = {name: i for i, name in enumerate(classes)}
-    start = str(root)
-    return Manifest(
-        ids=ids,
-        labels=np.array([index[name] for name in labels], dtype=np.int64),
-        classes=classes,
-        form=ImageForm(config.size, config.channels, config.fit),
-        paths=tuple(Path(start, found) for found in ids),
-        official=official if list(parts) != [""] else None,
-    )
+    ids, official = [found for found, _, _ in entries], [part for _, _, part in entries]
+    return _Listed(ids, labels, official, folders, list(parts) != [""])
+
+
+def _require_apart(root: Path, real: _Listed, extra: Path, made: _Listed) -> None:
+    """Raise DataError if an image would be listed twice, as a real and as a synthetic one, or two have one id."""
+    ours = {os.path.realpath(path): path for path in (root, *(root / folder for folder in real.folders))}
+    others = {os.path.realpath(path): path for path in (extra, *(extra / folder for folder in made.folders))}
+    inside = [(path, a) for path, a in others.items() if _within(path, ours)]
+    inside += [(path, a) for path, a in ours.items() if _within(path, others)]
+    if inside:
+        raise DataError(
+            f"data.extra={shown(extra)}: {shown(inside[0][1])} lies within the other of data.root and data.extra, "
+            "expected folders apart",
+            "the same images would be real and synthetic",
+        )
+    if any(found.startswith(f"{EXTRA}/") for found in real.ids):
+        raise DataError(
+            f"{root}: a class folder '{EXTRA}', expected another name beside data.extra, whose images have it in theirs"
+        )
+
+
+def _within(path: str, folders: Iterable[str]) -> bool:
+    return not {path, *map(str, Path(path).parents)}.isdisjoint(folders)
+
+
+def _require_known(extra: Path, made: _Listed, classes: tuple[str, ...]) -> None:
+    for name in made.labels:
+        if name not in classes:
+            known = ", ".join(classes)
+            message = f"data.extra={shown(extra)}: class folder '{name}', expected one of {shown(known)}"
+            raise DataError(message, did_you_mean(name, classes))
 
 
 def _parts(root: Path) -> dict[str, str]:

@@ -16,6 +16,8 @@ CONFIG = Config(
     split_column=None,
     group_column=None,
     hash_column=None,
+    weight_column=None,
+    synthetic_column=None,
     classes=None,
     size=8,
     channels=3,
@@ -211,6 +213,101 @@ def test_the_blood_cells(blood_cells: Path) -> None:
     assert manifest.counts(np.arange(len(manifest))).tolist() == [292, 3348, 301]
     assert manifest.groups is not None
     assert len(set(manifest.groups)) == 292
+
+
+def test_other_columns_are_kept_as_text(tmp_path: Path) -> None:
+    text = ',path,label,site,note,age,age\n0,images/0.png,a,rome,"two\nlines",7,8\n1,images/1.png,b,,ok,7,8\n'
+    manifest = load(tmp_path, text)
+    assert manifest.columns == {"site": ("rome", ""), "note": ("two\\nlines", "ok")}
+    grouped = load(tmp_path, text.replace("rome", "oslo").replace(",,", ",bern,"), group_column="site")
+    assert grouped.groups == grouped.columns["site"] == ("oslo", "bern")
+
+
+def test_weights(tmp_path: Path) -> None:
+    manifest = load(tmp_path, "path,label,w\nimages/0.png,a,0.25\nimages/1.png,b,1e3\n", weight_column="w")
+    assert manifest.weights is not None
+    assert manifest.weights.dtype == np.float64
+    assert manifest.weights.tolist() == [0.25, 1000.0]
+    assert manifest.columns == {}
+    assert load(tmp_path, "path,label,w\nimages/0.png,a,0.25\n").weights is None
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "", "nan", "inf", "1e999", "1e-999", "1_0", "\u0661", "a", "1,5"])
+def test_what_is_no_weight_is_a_defect(tmp_path: Path, value: str) -> None:
+    config = write(tmp_path, f'path,label,w\nimages/0.png,a,1\nimages/1.png,a,"{value}"\nimages/2.png,a,0\n')
+    message = refused(replace(config, weight_column="w"))
+    assert f"row 3, column 'w': '{value}', expected a weight, a number > 0" in message
+    assert message.endswith("2 defects in 2 rows: 3, 4")
+
+
+def test_a14_rows_may_be_marked_as_synthetic(tmp_path: Path) -> None:
+    values = ["true", "False", "1", "0", "YES", "no"]
+    rows = "".join(f"images/{i}.png,a,{value}\n" for i, value in enumerate(values))
+    config = replace(write(tmp_path, f"path,label,made\n{rows}", images=6), synthetic_column="made")
+    manifest = build(config)
+    assert manifest.synthetic is not None
+    assert manifest.synthetic.tolist() == [True, False] * 3
+
+
+@pytest.mark.parametrize("value", ["", "maybe", "2", "y"])
+def test_what_is_no_truth_value_is_a_defect(tmp_path: Path, value: str) -> None:
+    config = write(tmp_path, f"path,label,made\nimages/0.png,a,{value}\n")
+    message = refused(replace(config, synthetic_column="made"))
+    assert f"row 2, column 'made': '{value}', expected one of true, 1, yes, false, 0, no" in message
+
+
+def test_a14_a_synthetic_image_outside_of_train_is_a_defect(tmp_path: Path) -> None:
+    text = "path,label,part,made\nimages/0.png,a,train,1\nimages/1.png,a,test,0\nimages/2.png,a,test,1\n"
+    config = replace(write(tmp_path, text), split_column="part", synthetic_column="made")
+    assert "row 4, column 'made': '1', expected no synthetic image outside of train" in refused(config)
+
+
+def test_a_parquet_table_is_the_same_as_the_csv_file(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    text = "path,label,age,weight,made\nimages/0.png,1,3,0.5,true\nimages/1.png,0,,2,false\n"
+    config = replace(write(tmp_path, text), weight_column="weight", synthetic_column="made")
+    columns = {
+        "path": ["images/0.png", "images/1.png"],
+        "label": [1, 0],
+        "age": [3.0, None],
+        "weight": [0.5, 2.0],
+        "made": [True, False],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    table, file = build(config), build(replace(config, file="t.parquet"))
+    assert file.columns == table.columns == {"age": ("3", "")}
+    for name in ("ids", "classes", "paths"):
+        assert getattr(table, name) == getattr(file, name)
+    for name in ("labels", "weights", "synthetic"):
+        np.testing.assert_array_equal(getattr(table, name), getattr(file, name))
+    everything = np.arange(2)
+    assert table.fingerprint(everything) == file.fingerprint(everything)
+
+
+def test_a_defect_in_a_parquet_table_has_the_row_that_it_has_in_a_csv_file(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    config = write(tmp_path, "path,label\nimages/0.png,a\nimages/1.png,\n../x.png,a\n")
+    pq.write_table(
+        pa.table({"path": ["images/0.png", "images/1.png", "../x.png"], "label": ["a", None, "a"]}),
+        tmp_path / "manifest.parquet",
+    )
+    wanted = refused(config).replace("manifest.csv", "manifest.parquet")
+    assert "row 3, column 'label': ''" in wanted
+    assert refused(replace(config, file="manifest.parquet")) == wanted
+
+
+def test_the_blood_cells_as_parquet_are_those_of_the_csv_file(blood_cells: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    from pyarrow import csv as arrow_csv
+    from pyarrow import parquet
+
+    parquet.write_table(arrow_csv.read_csv(blood_cells / "manifest.csv"), tmp_path / "cells.parquet")
+    config = replace(CONFIG, root=str(blood_cells), group_column="slide")
+    first, second = build(config), build(replace(config, file=str(tmp_path / "cells.parquet")))
+    everything = np.arange(3941)
+    assert first.fingerprint(everything) == second.fingerprint(everything)
+    assert first.groups == second.groups == first.columns["slide"]
+    assert second.counts(everything).tolist() == [292, 3348, 301]
 
 
 def test_an_empty_name_is_a_configuration_error() -> None:

@@ -10,8 +10,8 @@ from cvrun.data.folder import Config, build
 from cvrun.errors import DataError
 
 
-def load(root: Path, classes: tuple[str, ...] | None = None) -> Manifest:
-    return build(Config(str(root), 8, 3, "crop", classes))
+def load(root: Path, classes: tuple[str, ...] | None = None, extra: Path | None = None) -> Manifest:
+    return build(Config(str(root), 8, 3, "crop", classes, None if extra is None else str(extra)))
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -186,3 +186,56 @@ def test_the_cifar_tree(cifar10_folder: Path) -> None:
     assert manifest.counts(np.arange(50_000)).tolist() == [5000] * 10
     names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     assert manifest.classes == names
+
+
+def test_a14_images_of_the_extra_folder_are_synthetic_and_stand_behind_the_others(tmp_path: Path) -> None:
+    root = touch(tmp_path / "root", "cat/1.png", "dog/2.png")
+    extra = touch(tmp_path / "made", "cat/1.png", "cat/0.png")
+    plain, manifest = load(root), load(root, extra=extra)
+    assert plain.synthetic is None
+    assert manifest.ids == ("cat/1.png", "dog/2.png", "extra/cat/0.png", "extra/cat/1.png")
+    assert manifest.labels.tolist() == [0, 1, 0, 0]
+    assert manifest.synthetic is not None
+    assert manifest.synthetic.tolist() == [False, False, True, True]
+    assert manifest.paths == (root / "cat/1.png", root / "dog/2.png", extra / "cat/0.png", extra / "cat/1.png")
+    assert manifest.official is None
+
+
+def test_a14_extra_images_are_of_the_train_part(tmp_path: Path) -> None:
+    root = touch(tmp_path / "root", "train/a/1.png", "train/b/1.png", "test/a/2.png")
+    manifest = load(root, extra=touch(tmp_path / "made", "b/1.png"))
+    assert manifest.official == ("test", "train", "train", "train")
+    assert manifest.ids[-1] == "extra/b/1.png"
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ("made", r"class folder 'catt', expected one of cat, dog; did you mean 'cat'\?"),
+        ("root", "expected folders apart"),
+        ("root/cat", "expected folders apart|outside of a class folder"),
+        ("above", "expected folders apart"),
+        ("link", "expected folders apart"),
+        ("part", "expected folders apart"),
+        ("empty", "holds no class folder"),
+        ("missing", r"data\.extra=.*missing: does not exist, expected the folder of the images"),
+    ],
+)
+def test_extra_folders_that_are_refused(tmp_path: Path, extra: str, expected: str) -> None:
+    root = touch(tmp_path / "root", "cat/1.png", "dog/2.png")
+    touch(tmp_path / "made", "catt/1.png")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(root)
+    (tmp_path / "above").mkdir()
+    (tmp_path / "above/all").symlink_to(root)
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part/dog").symlink_to(root / "dog")
+    with pytest.raises(DataError, match=expected):
+        load(root, extra=tmp_path / extra)
+
+
+def test_a_class_called_extra_would_share_ids_with_the_extra_folder(tmp_path: Path) -> None:
+    root = touch(tmp_path / "root", "extra/cat/1.png", "cat/1.png")
+    assert len(load(root)) == 2
+    with pytest.raises(DataError, match="a class folder 'extra', expected another name beside data.extra"):
+        load(root, extra=touch(tmp_path / "made", "cat/1.png"))
