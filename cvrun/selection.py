@@ -55,7 +55,8 @@ def select(spec: Spec) -> Selection:
     """
     data = spec.data
     manifest: Manifest = options.build("data", spec.parts["data"].option, spec.parts["data"].config)
-    manifest = replace(manifest, form=replace(manifest.form, value_range=data.value_range))
+    limits = (data.value_range[0], data.value_range[1]) if data.value_range else None
+    manifest = replace(manifest, form=replace(manifest.form, value_range=limits))
     manifest = grouped(manifest, data)
     choice = spec.parts["split"]
     split: Split = options.build("split", choice.option, choice.config, manifest)

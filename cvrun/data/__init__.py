@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 """What folders and columns call the parts of an official split -> the part."""
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".npy"})
 """Lower-case suffixes of the files that are taken for images; cvrun/pipeline/decode.py reads each of these formats."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
@@ -38,20 +38,38 @@ class ImageForm:
 
     Attributes:
         size: Height and width [pixels].
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (grey), 3 (RGB), or as many as every image has.
         fit: How an image of another shape becomes size: "stretch" ignores the aspect ratio, "crop" scales the
             shorter side and cuts the centre, "pad" scales the longer side and adds black borders.
+        value_range: Lowest and highest value of the images, which become 0 and 255; None: 0 and the highest value of
+            8 or 16 bits.
     """
 
     size: int
     channels: int
     fit: str
+    value_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         require(self.size >= 1, "size", self.size, "size >= 1 [pixels]")
-        require(self.channels in (1, 3), "channels", self.channels, "1 (grey) or 3 (RGB)")
+        require(self.channels >= 1, "channels", self.channels, "1 (grey), 3 (RGB), or as many as the images have")
         one_of("fit", self.fit, FITS)
+
+    def __repr__(self) -> str:
+        """Give it as text that names decoded images and data: without a range as before there were any."""
+        limits = "" if self.value_range is None else f", value_range={self.value_range!r}"
+        return f"ImageForm(size={self.size!r}, channels={self.channels!r}, fit={self.fit!r}{limits})"
+
+    def saved(self) -> list[Any]:
+        """Give it as plain values for a checkpoint: size, channels, fit, and the range where there is one."""
+        return [self.size, self.channels, self.fit, *(self.value_range or ())]
+
+    @classmethod
+    def of_saved(cls, values: Sequence[Any]) -> ImageForm:
+        """Give what saved() described."""
+        size, channels, fit, *limits = values
+        return cls(size, channels, fit, (limits[0], limits[1]) if limits else None)
 
 
 class Encoded(Protocol):
@@ -154,8 +172,8 @@ class Manifest:
         """Give a sha256 (hex) of the entries at indices, in their order.
 
         It covers the class names, the image form and, for each entry, id, label, group and content: the bytes of
-        an embedded image; the length of a file, and the hash that it must have. Files are not opened and entries
-        elsewhere are not looked at.
+        an embedded image; the length of a file or of its content in another one, and the hash that it must have.
+        Files are not opened and entries elsewhere are not looked at.
 
         Raises:
             DataError: If a file is missing.
@@ -163,13 +181,19 @@ class Manifest:
         digest = hashlib.sha256(repr((self.classes, self.form)).encode())
         for i in indices.tolist():
             group = self.groups[i] if self.groups is not None else ""
-            size = _size(self.paths[i]) if self.paths is not None else 0
+            size = self._num_bytes(i)
             digest.update(repr((self.ids[i], int(self.labels[i]), group, size)).encode())
             if self.hashes is not None:
                 digest.update(self.hashes[i].encode())
         if self.images is not None:
             digest.update(np.ascontiguousarray(self.images[indices]).tobytes())
         return digest.hexdigest()
+
+    def _num_bytes(self, position: int) -> int:
+        """Give the length of an image's file, without reading it; 0 where there is none."""
+        if self.encoded is not None:
+            return self.encoded.size(position)
+        return _size(self.paths[position]) if self.paths is not None else 0
 
 
 def class_order(found: Iterable[str], wanted: Iterable[str] | None, where: str) -> tuple[str, ...]:

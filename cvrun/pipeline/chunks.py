@@ -64,8 +64,8 @@ class Decoding:
         return torch.from_numpy(self.manifest.labels[left]), torch.from_numpy(left)
 
     def source(self) -> str:
-        """Give the folder that all files of the manifest lie in, or "" where the images are embedded."""
-        paths = self.manifest.paths
+        """Give the folder that all files of the manifest lie in, or "" where there is none or it may not be shown."""
+        paths = self.manifest.paths if self.manifest.named else None
         return os.path.commonpath([path.parent for path in paths]) if paths is not None else ""
 
     def where(self, row: int) -> str:
@@ -181,16 +181,22 @@ def _chunk(decoding: Decoding, start: int, size: int, at: dict[int, int]) -> Chu
 
 def _not_read(decoding: Decoding, row: int, fact: str) -> StorageError:
     message = f"{decoding.where(row)}: {fact}, tried {TRIES} times"
-    if decoding.manifest.paths is None:
+    if decoding.manifest.images is not None:
         return StorageError(message)
-    return StorageError(message, f"does the disk of {decoding.source()} answer? worker_timeout=SECONDS waits longer")
+    disk = f"the disk of {decoding.source()}" if decoding.source() else "the disk of the data"
+    return StorageError(message, f"does {disk} answer? worker_timeout=SECONDS waits longer")
 
 
 def _are_small(decoding: Decoding) -> bool:
     """Whether an image costs more time in Python, where threads wait for each other, than in the decoder."""
     manifest, indices = decoding.manifest, decoding.indices
-    if manifest.paths is None:
-        return manifest.images is not None and int(manifest.images[:1].nbytes) < SMALL
-    sample = [manifest.paths[i] for i in indices[:: max(len(indices) // CHUNK, 1)].tolist()]
-    sizes = [path.stat().st_size for path in sample if path.is_file()]
+    if manifest.images is not None:
+        return int(manifest.images[:1].nbytes) < SMALL
+    sample = indices[:: max(len(indices) // CHUNK, 1)].tolist()
+    if manifest.encoded is not None:
+        sizes = [manifest.encoded.size(i) for i in sample]
+    else:
+        assert manifest.paths is not None
+        paths = [manifest.paths[i] for i in sample]
+        sizes = [path.stat().st_size for path in paths if path.is_file()]
     return bool(sum(sizes) < SMALL * len(sizes))

@@ -13,24 +13,23 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from cvrun.data import ImageForm
 from cvrun.errors import DataError, printable
 from cvrun.pipeline import jpeg
 from cvrun.pipeline.form import bound, bound_array, bring, fit_array
+from cvrun.pipeline.levels import Range, UnfitError, levels
+from cvrun.pipeline.raw import FORMATS, has_more_frames, load, needed, raw
 from cvrun.warned import heard
-
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
-"""What Pillow may open; its other parsers are never offered a file."""
 
 
 class ImageError(DataError):
     """A file that cannot be used as an image."""
 
-    def __init__(self, path: Path, reason: str, rule: str, hint: str = "") -> None:
+    def __init__(self, where: Path | str, reason: str, rule: str, hint: str = "") -> None:
         """Keep the reason, for tables."""
-        super().__init__(f"{path}: {reason}, expected {rule}", hint)
+        super().__init__(f"{where}: {reason}, expected {rule}", hint)
         self.reason = printable(reason)
 
 
@@ -48,86 +47,113 @@ class Decoded(NamedTuple):
     turned: bool
 
 
-def decode(path: Path, form: ImageForm, sha256: str | None = None) -> Decoded:
-    """Give the image in a file, turned as its EXIF orientation says, in the given form.
+class Source(NamedTuple):
+    """Where the content of an image comes from.
 
-    Of several frames the first counts, and damage behind it does not.
-
-    Args:
-        path: A file in one of FORMATS, whatever its suffix.
-        form: Size, channels and fit.
-        sha256: What the file's bytes must have, lower-case hex; None: they are not checked.
-
-    Raises:
-        ImageError: If the file cannot be read or decoded to its end, has other bytes than sha256 says, or its colour
-            mode has no defined range.
+    Attributes:
+        read: Gives the bytes.
+        where: Their name, for messages.
+        sha256: What they must have, lower-case hex; None: that is not checked.
     """
-    return _decoded(path, lambda image: bring(image, form), lambda pixels: fit_array(pixels, form), sha256)
+
+    read: Callable[[], bytes]
+    where: str
+    sha256: str | None = None
 
 
-def decode_whole(path: Path, channels: int, side: int, sha256: str | None = None) -> Decoded:
-    """Give the image in a file as decode does, but in its own shape, uint8 (h, w, channels).
+def decode(path: Path, form: ImageForm, sha256: str | None = None) -> Decoded:
+    """Give the image in a file as decode_from does; sha256 is what its bytes must have."""
+    return decode_from(Source(path.read_bytes, str(path), sha256), form)
+
+
+def decode_whole(
+    path: Path, channels: int, side: int, sha256: str | None = None, limits: Range | None = None
+) -> Decoded:
+    """Give the image in a file as decode_whole_from does; sha256 is what its bytes must have."""
+    return decode_whole_from(Source(path.read_bytes, str(path), sha256), channels, side, limits)
+
+
+def decode_from(source: Source, form: ImageForm) -> Decoded:
+    """Give an image, turned as its EXIF orientation says, in the given form; colours are red, green, blue.
+
+    Of several frames the first counts, and damage behind it does not; but where a TIFF file has as many grey pages as
+    channels are wanted, these are the channels.
 
     Args:
-        path: A file in one of FORMATS, whatever its suffix.
-        channels: 1 (grey) or 3 (RGB).
-        side: [pixels] To which the shorter side is reduced, the other one in proportion; 0: never. A smaller image
-            stays as it is.
-        sha256: What the file's bytes must have, lower-case hex; None: they are not checked.
+        source: Content in one of FORMATS, or NumPy's own, whatever its suffix.
+        form: Size, channels, fit and range of values.
 
     Raises:
-        ImageError: As decode.
+        ImageError: If it cannot be read or decoded to its end, has other bytes than it must have, other channels than
+            the form (grey and RGB become each other), or values without a defined range.
     """
     return _decoded(
-        path, lambda image: bound(image, channels, side), lambda pixels: bound_array(pixels, channels, side), sha256
+        source,
+        (form.channels, form.value_range),
+        lambda image: bring(image, form),
+        lambda pixels: fit_array(pixels, form),
+    )
+
+
+def decode_whole_from(source: Source, channels: int, side: int, limits: Range | None = None) -> Decoded:
+    """Give an image as decode_from does, but in its own shape, uint8 (h, w, channels).
+
+    Args:
+        source: As in decode_from.
+        channels: 1 (grey), 3 (RGB), or as many as the image has.
+        side: [pixels] To which the shorter side is reduced, the other one in proportion; 0: never. A smaller image
+            stays as it is.
+        limits: Lowest and highest value, which become 0 and 255; None: see levels.
+
+    Raises:
+        ImageError: As decode_from.
+    """
+    return _decoded(
+        source,
+        (channels, limits),
+        lambda image: bound(image, channels, side),
+        lambda pixels: bound_array(pixels, channels, side),
     )
 
 
 def _decoded(
-    path: Path,
+    source: Source,
+    wanted: tuple[int, Range | None],
     finish: Callable[[Image.Image], NDArray[np.uint8]],
     finish_array: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
-    sha256: str | None,
 ) -> Decoded:
+    channels, limits = wanted
     with quiet():
         try:
             # In memory, since Pillow's dozens of small reads of a file cost a tenth of the time of a small image.
-            content = path.read_bytes()
-            if sha256 is not None:
-                _check_content(path, content, sha256)
+            content = source.read()
+            if source.sha256 is not None:
+                _check_content(source, content)
             pixels = jpeg.decode(content)
             if pixels is not None:
-                return Decoded(finish_array(pixels), animated=False, turned=False)
+                return Decoded(finish_array(pixels if limits is None else levels(pixels, limits)), False, False)
+            if limits is not None or channels not in (1, 3) or needed(content, channels):
+                found = raw(content, channels)
+                return Decoded(finish_array(levels(found.values, limits)), found.animated, found.turned)
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                image.load()
-                turned = image.getexif().get(ExifTags.Base.Orientation) in jpeg.TURNS
-                if turned:
-                    ImageOps.exif_transpose(image, in_place=True)
-                return Decoded(finish(image), _has_more_frames(image), turned)
+                turned = load(image)
+                return Decoded(finish(image), has_more_frames(image), turned)
         except (MemoryError, ImageError):
             raise
+        except UnfitError as error:
+            raise ImageError(source.where, error.reason, error.rule, error.hint) from error
         # Damaged files make Pillow raise nearly anything: OSError, SyntaxError, ValueError, struct.error, ...
         except Exception as error:
-            raise ImageError(
-                path, f"cannot be decoded ({_reason(error)})", f"an image ({', '.join(FORMATS)})"
-            ) from error
+            rule = f"an image ({', '.join(FORMATS)}, NPY)"
+            raise ImageError(source.where, f"cannot be decoded ({_reason(error)})", rule) from error
 
 
-def _check_content(path: Path, content: bytes, sha256: str) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
+def _check_content(source: Source, content: bytes) -> None:
+    declared, found = str(source.sha256), hashlib.sha256(content).hexdigest()
+    if found != declared:
         fact = f"its content has the sha256 {found[:12]}..."
-        raise ImageError(path, fact, f"{sha256[:12]}... as the table says", "the file was changed or is damaged")
-
-
-def _has_more_frames(image: Image.Image) -> bool:
-    try:
-        return bool(getattr(image, "is_animated", False))
-    except MemoryError:
-        raise
-    except Exception:
-        # GIF looks for the next frame only now, and it is damaged.
-        return True
+        rule = f"{declared[:12]}... as the table says"
+        raise ImageError(source.where, fact, rule, "the file was changed or is damaged")
 
 
 def _reason(error: Exception) -> str:

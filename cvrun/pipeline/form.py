@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cvrun.data import ImageForm
+from cvrun.pipeline.levels import UnfitError, levels
 
 
 def bring(image: Image.Image, form: ImageForm) -> NDArray[np.uint8]:
@@ -21,10 +22,17 @@ def bring(image: Image.Image, form: ImageForm) -> NDArray[np.uint8]:
 
 
 def fit_array(image: NDArray[np.uint8], form: ImageForm) -> NDArray[np.uint8]:
-    """Give an embedded image, uint8 (H, W, 1 or 3), in the given form, uint8 (size, size, channels)."""
+    """Give an array, uint8 (H, W, C), in the given form, uint8 (size, size, channels).
+
+    Raises:
+        UnfitError: If it has other channels, and they are not grey where RGB is wanted, or RGB where grey is.
+    """
     if image.shape == (form.size, form.size, form.channels):
         return image
-    return bring(_image(image), form)
+    if _is_picture(image, form.channels):
+        return bring(_image(image), form)
+    grey = ImageForm(form.size, 1, form.fit)
+    return np.concatenate([bring(_image(plane), grey) for plane in _planes(image)], axis=2)
 
 
 def bound(image: Image.Image, channels: int, side: int) -> NDArray[np.uint8]:
@@ -43,10 +51,31 @@ def bound(image: Image.Image, channels: int, side: int) -> NDArray[np.uint8]:
 
 
 def bound_array(image: NDArray[np.uint8], channels: int, side: int) -> NDArray[np.uint8]:
-    """Give an embedded image, uint8 (H, W, 1 or 3), as bound does."""
+    """Give an array, uint8 (H, W, C), as bound does.
+
+    Raises:
+        UnfitError: As fit_array.
+    """
     if image.shape[2] == channels and not 0 < side < min(image.shape[:2]):
         return image
-    return bound(_image(image), channels, side)
+    if _is_picture(image, channels):
+        return bound(_image(image), channels, side)
+    return np.concatenate([bound(_image(plane), 1, side) for plane in _planes(image)], axis=2)
+
+
+def _is_picture(image: NDArray[np.uint8], channels: int) -> bool:
+    """Whether an array is grey or RGB and becomes one of these; if not, it must have that many channels."""
+    have = image.shape[2]
+    if have in (1, 3) and channels in (1, 3):
+        return True
+    if have != channels:
+        rule = f"the {channels} of data.channels"
+        raise UnfitError(f"it has {have} channel{'' if have == 1 else 's'}", rule, f"set data.channels={have}")
+    return False
+
+
+def _planes(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    return [image[..., channel : channel + 1] for channel in range(image.shape[2])]
 
 
 def _image(pixels: NDArray[np.uint8]) -> Image.Image:
@@ -59,13 +88,18 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _in_channels(image: Image.Image, channels: int) -> Image.Image:
-    grey_or_rgb = _plain(image)
+    grey_or_rgb = plain(image)
     wanted = "L" if channels == 1 else "RGB"
     return grey_or_rgb if grey_or_rgb.mode == wanted else grey_or_rgb.convert(wanted)
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """Give an image of any mode as 8-bit grey ("L") or colour ("RGB")."""
+def plain(image: Image.Image) -> Image.Image:
+    """Give an image of any mode as 8-bit grey ("L") or colour ("RGB").
+
+    Raises:
+        UnfitError: If its numbers have no range of their own.
+        ValueError: If its colours have none.
+    """
     turn = _MODES.get(image.mode)
     if turn is None:
         raise ValueError(f"colour mode {image.mode} has no defined range, save it with 8 or 16 bits a channel")
@@ -97,15 +131,19 @@ def _from_palette(image: Image.Image) -> Image.Image:
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
     """Give v * 255 / 65535, rounded."""
-    wide = np.asarray(image).astype(np.uint32)
-    return Image.fromarray(((wide + 128) // 257).astype(np.uint8))
+    return Image.fromarray(levels(np.asarray(image).astype(np.uint16, copy=False), None))
 
 
 def _from_32_bits(image: Image.Image) -> Image.Image:
     """Give a wide PGM file as 8 bits; Pillow scales those, and only those, to 0 to 65535."""
     if image.format != "PPM":
-        raise ValueError("32-bit pixels (mode I) have no defined range, save it with 8 or 16 bits a channel")
+        return _without_range(image)
     return _from_16_bits(image)
+
+
+def _without_range(image: Image.Image) -> Image.Image:
+    """Raise UnfitError, which says what the values are."""
+    return Image.fromarray(levels(np.asarray(image), None))
 
 
 _MODES: dict[str, Callable[[Image.Image], Image.Image]] = {
@@ -123,6 +161,7 @@ _MODES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "I;16B": _from_16_bits,
     "I;16N": _from_16_bits,
     "I": _from_32_bits,
+    "F": _without_range,
 }
 
 

@@ -28,7 +28,7 @@ from cvrun.pipeline.blocks import DamagedError
 from cvrun.pipeline.chunks import Decoding
 from cvrun.pipeline.disk import USED, read_header
 
-SCHEME = 1
+SCHEME = 2
 """Of the pixels that cvrun makes of a file: another one wherever decoding or resizing gives other pixels."""
 
 
@@ -40,8 +40,9 @@ def root() -> Path:
 def fingerprint(decoding: Decoding) -> str:
     """Give what a store is named after: 32 hex digits that follow from all that its pixels follow from.
 
-    These are the absolute path, size, times of change and declared hash of each file, in order, or the bytes of the
-    embedded images; the shape in which they are kept, and the versions of what decodes. No file is opened.
+    These are the absolute path, size, times of change and declared hash of each file, in order, or what the files say
+    of themselves that others lie in, or the bytes of the embedded images; the shape in which they are kept, and the
+    versions of what decodes. No file is opened.
     """
     manifest, positions = decoding.manifest, decoding.indices.tolist()
     versions = SCHEME, PIL.__version__, simplejpeg.__version__
@@ -50,6 +51,10 @@ def fingerprint(decoding: Decoding) -> str:
         digest.update(repr(manifest.images.shape[1:]).encode())
         for position in positions:
             digest.update(manifest.images[position].tobytes())
+    for position in positions if manifest.encoded is not None else ():
+        assert manifest.encoded is not None
+        declared = manifest.hashes[position] if manifest.hashes is not None else ""
+        digest.update(f"{manifest.encoded.origin(position)} {declared}\n".encode(errors="surrogateescape"))
     paths = manifest.paths or ()
     for position in positions if paths else ():
         path = os.path.abspath(paths[position])

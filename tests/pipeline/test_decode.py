@@ -68,7 +68,9 @@ def test_jpeg_is_near(tmp_path: Path) -> None:
 
 
 def test_every_suffix_of_a_source_can_be_decoded(tmp_path: Path) -> None:
-    for suffix in IMAGE_SUFFIXES:
+    np.save(tmp_path / "x.npy", COLOUR)
+    np.testing.assert_array_equal(decode(tmp_path / "x.npy", RGB), COLOUR)
+    for suffix in IMAGE_SUFFIXES - {".npy"}:
         pixels = LIGHT if suffix == ".pgm" else COLOUR
         assert decode(saved(tmp_path / f"x{suffix}", pixels), RGB).shape == (8, 8, 3)
 
