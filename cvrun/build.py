@@ -17,12 +17,13 @@ from cvrun.compiler import compile_models, telling
 from cvrun.dist import ALONE, Together
 from cvrun.early_stopping import Stopper
 from cvrun.images import Decodable, all_pixels, augmented, evaluated, identity, images_of, kept_for, where_cut
+from cvrun.imbalance import shown_by
 from cvrun.logger import Header
 from cvrun.logger._queued import Queued
 from cvrun.logger._silent import Silent
 from cvrun.logger._together import Loggers
 from cvrun.metric import Metric
-from cvrun.normalize import Affine, Source
+from cvrun.normalize import Normalization, Source
 from cvrun.optimizer import param_groups
 from cvrun.optimizer._layout import keep_layout
 from cvrun.pipeline import Batch, Images
@@ -93,9 +94,10 @@ def build_run(
     val = images_of("val", *data, settings, recorder.say)
     pixels = {"train": train.digest(), "val": val.digest()}
     normalize = _normalize(spec, plan, train)
+    recorder.say(f"normalize: {spec.parts['normalize'].option}, {normalize.described()}")
     schedule: Schedule = _option(spec, "scheduler", plan.training.span)
     loader = _train_loader(prepared, train, augment, normalize, together)
-    task = build_task(spec, plan.data.counts["train"], plan.metrics)
+    task = build_task(spec, plan.data.counts["train"], plan.metrics, plan.imbalance.prior_shift)
     run = Run(
         plan=plan.training,
         folder=plan.folder,
@@ -124,17 +126,17 @@ def build_run(
 
 
 def _train_loader(
-    prepared: Prepared, images: Decodable, augment: Augment, normalize: Affine, together: Together
+    prepared: Prepared, images: Decodable, augment: Augment, normalize: Normalization, together: Together
 ) -> TrainLoader:
     plan, spec = prepared.plan, prepared.plan.spec
-    labels = prepared.manifest.labels[prepared.split.train]
     return TrainLoader(
         store=augmented(images, augment, plan.data.form.size, torch.device(plan.device)),
-        sampler=_option(spec, "sampler", labels, len(plan.data.classes), spec.settings.seed),
+        sampler=_option(spec, "sampler", shown_by(prepared.manifest, prepared.split), spec.settings.seed),
         augment=augment,
         normalize=normalize,
         seed=spec.settings.seed,
         batch_size=plan.training.batch_size,
+        steps_per_epoch=plan.training.steps_per_epoch,
         total_steps=plan.training.total_steps,
         device=torch.device(plan.device),
         workers=spec.settings.num_workers,
@@ -145,7 +147,7 @@ def _train_loader(
 
 
 def _val_batches(
-    spec: Spec, images: Images, normalize: Affine, device: torch.device, together: Together
+    spec: Spec, images: Images, normalize: Normalization, device: torch.device, together: Together
 ) -> Callable[[], Iterator[Batch]]:
     size, settings = spec.trainer.eval_batch_size, spec.settings
     threads = settings.num_workers, settings.worker_timeout
@@ -158,9 +160,9 @@ def build_model(plan: Plan, pretrained: bool) -> nn.Module:
     return model
 
 
-def build_task(spec: Spec, train_counts: tuple[int, ...], metrics: tuple[Metric, ...]) -> Task:
-    """Give the task with its loss."""
-    task: Task = _option(spec, "task", _option(spec, "loss", np.array(train_counts)), metrics)
+def build_task(spec: Spec, counts: tuple[int, ...], metrics: tuple[Metric, ...], shift: tuple[float, ...]) -> Task:
+    """Give the task with its loss, for counts training images of each class; shift is what its prior_shift gave."""
+    task: Task = _option(spec, "task", _option(spec, "loss", np.array(counts)), metrics, shift)
     return task
 
 
@@ -189,7 +191,7 @@ def _option(spec: Spec, group: str, *arguments: Any) -> Any:
     return options.build(group, choice.option, choice.config, *arguments)
 
 
-def _normalize(spec: Spec, plan: Plan, images: Decodable) -> Affine:
+def _normalize(spec: Spec, plan: Plan, images: Decodable) -> Normalization:
     model = spec.parts["model"]
     source = Source(
         channels=plan.shape.channels,
@@ -197,8 +199,8 @@ def _normalize(spec: Spec, plan: Plan, images: Decodable) -> Affine:
         fingerprint=lambda: identity(images),
         pretrained=options.load("model", model.option).pretrained_statistics(model.config),
     )
-    affine: Affine = _option(spec, "normalize", source)
-    return affine
+    normalize: Normalization = _option(spec, "normalize", source)
+    return normalize
 
 
 def _state(spec: Spec, training: TrainingPlan, model: nn.Module, schedule: Schedule) -> State:
@@ -229,7 +231,7 @@ def _clip(max_norm: float) -> Callable[[list[Tensor]], object]:
 
 
 def _meta(
-    plan: Plan, model: nn.Module, normalize: Affine, pixels: dict[str, str], cut: dict[str, str]
+    plan: Plan, model: nn.Module, normalize: Normalization, pixels: dict[str, str], cut: dict[str, str]
 ) -> dict[str, Any]:
     return {
         "run_id": plan.run_id,
@@ -238,8 +240,9 @@ def _meta(
         "split_fingerprint": plan.data.split_fingerprint,
         "pixels": pixels,
         "parameters": [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()],
-        "normalization": normalize.state(),
-        "form": [plan.data.form.size, plan.data.form.channels, plan.data.form.fit],
+        "normalization": {**normalize.state(), "split": plan.data.split_fingerprint},
+        "prior_shift": list(plan.imbalance.prior_shift),
+        "form": plan.data.form.saved(),
         "precision": plan.training.precision,
         "environment": {**plan.environment, **cut},
         "code": plan.code,

@@ -72,7 +72,16 @@ def build(group: str, name: str, config: Any, *arguments: Any) -> Any:
     Raises:
         ConfigError: If a value breaks a rule that shows only now.
     """
+    return call(group, name, "build", config, *arguments)
+
+
+def call(group: str, name: str, function: str, config: Any, *arguments: Any) -> Any:
+    """Call another function of an option's module that takes its config.
+
+    Raises:
+        ConfigError: If a value breaks a rule that shows only now.
+    """
     try:
-        return load(group, name).build(config, *arguments)
+        return getattr(load(group, name), function)(config, *arguments)
     except RuleError as error:
         raise rule_broken(error, group) from None

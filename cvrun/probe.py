@@ -118,7 +118,7 @@ def step_of(work: Work) -> Callable[[str], float]:
 
     # What is set up for bf16 computes as ever without autocast, so one model serves both.
     model: nn.Module = arranged(built("model", shape, False), "bf16", device).train()
-    task = built("task", built("loss", work.train_counts), work.metrics)
+    task = built("task", built("loss", work.train_counts), work.metrics, ())
     groups = param_groups(model, spec.parts["optimizer"].config.weight_decay)
     # The weights hardly move: the time of a step must not depend on whether the training is any good.
     optimizer: torch.optim.Optimizer = built("optimizer", groups, 1e-8)

@@ -153,10 +153,6 @@ def warnings(spec: Spec, training: TrainingPlan, metrics: tuple[Metric, ...], de
                 f"early_stopping.patience={ours} is not above scheduler.patience={theirs}:"
                 " training stops before a lower learning rate can help"
             )
-    if spec.parts["sampler"].option == "weighted" and getattr(spec.parts["loss"].config, "class_weights", "none") != (
-        "none"
-    ):
-        found.append("sampler=weighted and loss.class_weights correct the imbalance twice")
     declared = {metric.name: metric.mode for metric in metrics}[training.monitor.rpartition("/")[2]]
     if declared != training.mode:
         found.append(f"monitor.mode={training.mode}, but {training.monitor} is better when it is {declared}imal")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvrun.build import build_task
+from cvrun.command._closer import Asked, add_closer, closer, closer_text, watched
 from cvrun.command._output import say
 from cvrun.command._run_folder import existing
 from cvrun.command._trained import Trained, load_trained
@@ -25,7 +26,7 @@ from cvrun.prepare import Prepared, prepare
 from cvrun.report.summary import class_table, confusion_table, metric_table
 from cvrun.split import Split
 from cvrun.task import Task
-from cvrun.trainer import PLAIN, Evaluation, predictions
+from cvrun.trainer import Evaluation, predictions
 from cvrun.trainer.belonging import check_meta
 from cvrun.trainer.evaluate import evaluate
 
@@ -76,11 +77,13 @@ class Measured:
         plain: Without test-time augmentation.
         augmented: With it, or None where the run has none.
         details: What the task knows beside the metrics.
+        closer: What --by, --prevalence and --scatter asked for.
     """
 
     plain: Evaluation
     augmented: Evaluation | None
     details: dict[str, Any]
+    closer: dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,6 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
     parser.add_argument("--tta", metavar="CHOICE", help="test-time augmentation instead of the run's own")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_closer(parser)
     parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help=f"only {', '.join(RESUME_KEYS)}")
 
 
@@ -105,14 +109,15 @@ def ready(given: argparse.Namespace) -> Ready:
     data = prepared.plan.data
     here = {"data_fingerprint": data.data_fingerprint, "split_fingerprint": data.split_fingerprint}
     check_meta(folder.path.as_posix(), trained.meta, {**trained.meta, "classes": list(data.classes), **here})
-    task = build_task(spec, data.counts["train"], prepared.plan.metrics)
+    task = build_task(spec, data.counts["train"], prepared.plan.metrics, trained.prior_shift)
     return Ready(folder, prepared, trained, task, given.checkpoint, f"-{given.tta}" if given.tta else "-tta")
 
 
-def measure(run: Ready, images: Images) -> Measured:
+def measure(run: Ready, images: Images, wanted: Asked) -> Measured:
     """Give the plain evaluation, and the one with test-time augmentation where there is any; save both.
 
     Raises:
+        ConfigError: If the model has no features for a scatter that is wanted.
         DataError: If there is no image, or one cannot be used.
     """
     if len(images.rows) == 0:
@@ -125,13 +130,15 @@ def measure(run: Ready, images: Images) -> Measured:
     batches = evaluation_batches(there, trained.normalize, spec.trainer.eval_batch_size, trained.device, *ahead)
     ids = [manifest.ids[i] for i in images.rows.tolist()]
     name = images.name if run.checkpoint == "best" else f"{images.name}-last"
-    found = []
-    for suffix, tta in (("", PLAIN), (run.views, trained.tta)) if trained.tta else (("", PLAIN),):
-        evaluation = evaluate(trained.model, run.task, batches(), trained.autocast, tta)
-        predictions.save(run.folder, name + suffix, evaluation, run.task, ids, trained.classes)
-        found.append(evaluation)
-    details = run.task.details(found[0].prediction, trained.classes)
-    return Measured(found[0], found[1] if len(found) > 1 else None, details)
+    with watched(wanted, trained.model, len(trained.classes)) as features:
+        plain = evaluate(trained.model, run.task, batches(), trained.autocast)
+    looked = closer(wanted, plain.prediction, images.rows, trained.classes, features)
+    predictions.save(run.folder, name, plain, run.task, ids, trained.classes)
+    augmented = None
+    if trained.tta:
+        augmented = evaluate(trained.model, run.task, batches(), trained.autocast, trained.tta)
+        predictions.save(run.folder, name + run.views, augmented, run.task, ids, trained.classes)
+    return Measured(plain, augmented, run.task.details(plain.prediction, trained.classes), looked)
 
 
 def content(run: Ready, images: Images, measured: Measured) -> dict[str, Any]:
@@ -145,6 +152,7 @@ def content(run: Ready, images: Images, measured: Measured) -> dict[str, Any]:
         "metrics": measured.plain.metrics,
         "tta": measured.augmented.metrics if measured.augmented else None,
         **measured.details,
+        **measured.closer,
     }
 
 
@@ -157,4 +165,4 @@ def text(run: Ready, images: Images, measured: Measured) -> str:
     count = f"{len(images.rows):,} {part} images"
     said = f"{run.folder.path}: {run.checkpoint} weights (step {run.trained.step:,}) on {count}"
     tables = class_table(rows) + confusion_table(rows, measured.details["confusion_matrix"])
-    return f"{printable(said)}\n\n{metric_table(metrics)}{tables}"
+    return f"{printable(said)}\n\n{metric_table(metrics)}{tables}{closer_text(measured.closer)}"

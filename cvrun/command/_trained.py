@@ -19,10 +19,11 @@ from cvrun.build import build_tta
 from cvrun.data import ImageForm
 from cvrun.errors import CheckpointError, ConfigError, did_you_mean
 from cvrun.model import Shape
-from cvrun.normalize import Affine
+from cvrun.normalize import Normalization, from_state
 from cvrun.prepare import resolve_device
 from cvrun.spec import Spec
 from cvrun.trainer import checkpoint
+from cvrun.trainer.belonging import require_own_split
 from cvrun.tta import TTA
 from cvrun.typed import to_dataclass
 
@@ -39,6 +40,7 @@ class Trained:
         normalize: Fitted in training.
         autocast: The precision of training.
         tta: The views.
+        prior_shift: What the task adds to the logits; nothing: they stay.
         device: Where the model is.
         meta: What the checkpoint says about its run.
     """
@@ -47,9 +49,10 @@ class Trained:
     step: int
     classes: tuple[str, ...]
     form: ImageForm
-    normalize: Affine
+    normalize: Normalization
     autocast: Callable[[], AbstractContextManager[Any]]
     tta: TTA
+    prior_shift: tuple[float, ...]
     device: torch.device
     meta: dict[str, Any]
 
@@ -87,11 +90,12 @@ def load_trained(spec: Spec, checkpoints: Path, which: str, tta: str | None, war
     if meta["run_id"] != spec.id:
         message = f"{path}: belongs to run {meta['run_id']}, but spec.yaml describes {spec.id}"
         raise CheckpointError(message, "neither can be changed by hand; cvrun train with other values is another run")
-    size, channels, fit = meta["form"]
-    form = ImageForm(size, channels, fit)
+    form = ImageForm.of_saved(meta["form"])
+    normalize = from_state(meta.get("normalization"), form.channels, path.as_posix())
+    require_own_split(path.as_posix(), meta)
     device = torch.device(resolve_device(spec.settings.device))
     choice = spec.parts["model"]
-    shape = Shape(channels, size, len(meta["classes"]))
+    shape = Shape(form.channels, form.size, len(meta["classes"]))
     model: nn.Module = options.build("model", choice.option, choice.config, shape, False)
     checkpoint.load_weights(model, weights, path.as_posix())
     keep_freed(spec.settings.keep_memory)
@@ -102,9 +106,11 @@ def load_trained(spec: Spec, checkpoints: Path, which: str, tta: str | None, war
         step=step,
         classes=tuple(meta["classes"]),
         form=form,
-        normalize=Affine.from_state(meta["normalization"]),
+        normalize=normalize,
         autocast=autocast(meta["precision"], device),
         tta=build_tta(spec) if tta is None else _named_tta(tta),
+        # Runs of before have none.
+        prior_shift=tuple(meta.get("prior_shift", ())),
         device=device,
         meta=meta,
     )

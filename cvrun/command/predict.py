@@ -27,6 +27,7 @@ from cvrun.pipeline.loader import evaluation_batches
 from cvrun.pipeline.memory import build_store
 from cvrun.spec import Spec
 from cvrun.trainer.evaluate import inference
+from cvrun.warned import hearing
 
 CHUNK = 2048
 """[images] decoded at a time, which bounds the memory."""
@@ -40,10 +41,13 @@ def run(arguments: list[str]) -> int:
         raise ConfigError(f"--output {output}: exists, expected a new file", "--force replaces it")
     folder = existing(given.run)
     spec = load(folder.spec, given.set)
-    trained = load_trained(spec, folder.checkpoints, given.checkpoint, given.tta, say)
-    paths = image_files(given.paths)
-    rows = _rows(paths, spec, trained)
-    text = _json(rows, trained.classes) if given.json else _csv(rows, trained.classes)
+    with hearing() as warned:
+        warned.strict = spec.settings.strict_warnings
+        trained = load_trained(spec, folder.checkpoints, given.checkpoint, given.tta, say)
+        paths = image_files(given.paths)
+        rows = _rows(paths, spec, trained)
+        text = _json(rows, trained.classes) if given.json else _csv(rows, trained.classes)
+    warned.require_none()
     # A file name that is no UTF-8 is written with the bytes that it has.
     content = text.encode(errors="surrogateescape")
     if output is None:
@@ -91,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _rows(paths: Sequence[Path], spec: Spec, trained: Trained) -> Iterator[tuple[Path, NDArray[np.float32]]]:
     """Give each path with its probabilities (K,), in order."""
-    task = build_task(spec, (1,) * len(trained.classes), ())
+    task = build_task(spec, (1,) * len(trained.classes), (), trained.prior_shift)
     for start in range(0, len(paths), CHUNK):
         chunk = tuple(paths[start : start + CHUNK])
         ids = tuple(str(path) for path in chunk)

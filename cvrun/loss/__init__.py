@@ -1,7 +1,8 @@
 """Losses that training minimizes; validation always reports plain cross-entropy.
 
-Contract of an option module: a flat frozen dataclass `Config` and
-`build(config: Config, counts: NDArray[int64]) -> Loss`; counts are the training images of each class, (K,).
+Contract of an option module: a flat frozen dataclass `Config` and two functions, where counts are the training images
+of each class, (K,): `build(config: Config, counts: NDArray[int64]) -> Loss` and
+`class_weights(config: Config, counts: NDArray[int64]) -> NDArray[float64]`, how much a sample of each class counts.
 To add one, write `cvrun/loss/NAME.py` and `configs/loss/NAME.yaml` (with `option: NAME`).
 A loss is a quotient of two sums over samples, so that a batch processed in parts has the same mean as a whole one.
 """

@@ -18,6 +18,10 @@ from torch.nn import functional
 
 from cvrun.errors import require
 from cvrun.loss import Loss
+from cvrun.sampler._effective import check_beta, effective_number
+
+BY_COUNT = ("balanced", "sqrt", "effective")
+"""Class weights that follow from the number of training images."""
 
 
 @dataclass(frozen=True)
@@ -26,22 +30,29 @@ class Config:
 
     Attributes:
         label_smoothing: Share of a target that is spread over all classes, in [0, 1).
-        class_weights: "none", "balanced" (n / (K * n_c) with n_c training images of class c), or a number > 0 a class.
+        class_weights: "none", or a number > 0 a class, or one that follows from the n_c training images of class c:
+            "balanced" n / (K * n_c), "sqrt" in proportion to 1 / sqrt(n_c), "effective" to (1 - beta) /
+            (1 - beta**n_c) (Cui et al. 2019); each is scaled so that the mean over the training images is 1.
+        class_weights_beta: Of "effective": 0 is none, towards 1 it becomes "balanced".
     """
 
     label_smoothing: float
     class_weights: str | tuple[float, ...]
+    class_weights_beta: float
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         smoothing, weights = self.label_smoothing, self.class_weights
         require(0 <= smoothing < 1, "label_smoothing", smoothing, "0 <= label_smoothing < 1")
         if isinstance(weights, str):
-            known = weights in ("none", "balanced")
-            require(known, "class_weights", weights, "none, balanced, or a list with one number a class")
+            names = ("none", *BY_COUNT)
+            require(
+                weights in names, "class_weights", weights, f"{', '.join(names)}, or a list with one number a class"
+            )
         else:
             fine = len(weights) > 0 and all(math.isfinite(weight) and weight > 0 for weight in weights)
             require(fine, "class_weights", list(weights), "one number a class, each > 0")
+        check_beta("class_weights_beta", self.class_weights_beta)
 
 
 class CrossEntropy:
@@ -88,19 +99,35 @@ def build(config: Config, counts: NDArray[np.int64]) -> Loss:
     """Give the loss for classes with counts training images each, int64 (K,).
 
     Raises:
-        RuleError: If a weight is missing or too many, or "balanced" meets a class without images.
+        RuleError: If a weight is missing or too many, or weights that follow from counts meet a class without images.
     """
-    return CrossEntropy(config.label_smoothing, _class_weights(config.class_weights, counts))
+    weights = torch.from_numpy(class_weights(config, counts)).float()
+    return CrossEntropy(config.label_smoothing, None if config.class_weights == "none" else weights)
 
 
-def _class_weights(wanted: str | tuple[float, ...], counts: NDArray[np.int64]) -> Tensor | None:
+def class_weights(config: Config, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give how much a sample of each class counts, float64 (K,), for classes with counts training images each.
+
+    Raises:
+        RuleError: As build does.
+    """
+    wanted = config.class_weights
     if wanted == "none":
-        return None
+        return np.ones(len(counts))
+    if not isinstance(wanted, str):
+        rule = f"{len(counts)} numbers, one a class"
+        require(len(wanted) == len(counts), "class_weights", list(wanted), rule)
+        return np.array(wanted, dtype=np.float64)
+    absent = np.flatnonzero(counts == 0).tolist()
+    rule = f"a training image of every class, but there is none of class {', '.join(map(str, absent))}"
+    require(not absent, "class_weights", wanted, rule, "give the weights as a list, or take the class out")
     if wanted == "balanced":
-        absent = np.flatnonzero(counts == 0).tolist()
-        rule = f"a training image of every class, but there is none of class {', '.join(map(str, absent))}"
-        require(not absent, "class_weights", wanted, rule, "give the weights as a list, or take the class out")
-        return torch.from_numpy(counts.sum() / (len(counts) * counts)).float()
-    rule = f"{len(counts)} numbers, one a class"
-    require(len(wanted) == len(counts), "class_weights", list(wanted), rule)
-    return torch.tensor(wanted, dtype=torch.float32)
+        balanced: NDArray[np.float64] = counts.sum() / (len(counts) * counts)
+        return balanced
+    raw = (
+        counts.astype(np.float64) ** -0.5
+        if wanted == "sqrt"
+        else 1.0 / effective_number(counts, config.class_weights_beta)
+    )
+    scaled: NDArray[np.float64] = raw * (counts.sum() / (raw * counts).sum())
+    return scaled

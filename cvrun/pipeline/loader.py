@@ -34,7 +34,8 @@ class TrainLoader:
         augment: Random changes.
         normalize: To what the model sees.
         seed: Of order and augmentation.
-        batch_size: [images] Of every batch, over all ranks; what an epoch's order has beyond whole batches is left out.
+        batch_size: [images] Of every batch, over all ranks.
+        steps_per_epoch: [steps] What an epoch's order has beyond them is left out.
         total_steps: [steps] Where to end.
         device: Where the batches are wanted.
         workers: Threads that take images ahead, where that takes long.
@@ -49,6 +50,7 @@ class TrainLoader:
     normalize: Normalize
     seed: int
     batch_size: int
+    steps_per_epoch: int
     total_steps: int
     device: torch.device
     workers: int = 0
@@ -65,16 +67,15 @@ class TrainLoader:
 
     def _draws(self, start: int) -> Iterator[Draw]:
         """Give what is drawn for each step from start to the last."""
-        steps_per_epoch = len(self.store) // self.batch_size
         share = shard(self.batch_size, self.rank, self.world)
-        epoch, first = divmod(start, steps_per_epoch)
+        epoch, first = divmod(start, self.steps_per_epoch)
         left = self.total_steps - start
         while left > 0:
-            order = self.sampler(epoch)[: steps_per_epoch * self.batch_size]
+            order = self.sampler(epoch)[: self.steps_per_epoch * self.batch_size]
             keys = sample_keys(key(self.seed, "augment", epoch), self.store.index[order], occurrences(order))
             # A row a step: each rank has its columns.
-            steps = slice(first, min(steps_per_epoch, first + left))
-            order, keys = (part.view(steps_per_epoch, -1)[steps, share] for part in (order, keys))
+            steps = slice(first, min(self.steps_per_epoch, first + left))
+            order, keys = (part.view(self.steps_per_epoch, -1)[steps, share] for part in (order, keys))
             index = to_device(self.store.index[order], self.device)
             targets = _targets(self.store.targets, order, self.device)
             for parts in zip(order, keys, index, targets, strict=True):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvrun.rng import generator
-from cvrun.sampler import Sampler
+from cvrun.sampler import Sampler, Shown, require_no_weights
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,26 @@ class Config:
     """No keys: the images come as often as they are."""
 
 
-def build(config: Config, labels: NDArray[np.int64], num_classes: int, seed: int) -> Sampler:
-    """Give the sampler of as many images as there are labels; the order is a permutation keyed by (seed, epoch)."""
+def build(config: Config, shown: Shown, seed: int) -> Sampler:
+    """Give the sampler; the order is a permutation keyed by (seed, epoch)."""
 
     def order(epoch: int) -> Tensor:
-        return torch.randperm(len(labels), generator=generator(seed, "shuffle", epoch))
+        return torch.randperm(len(shown.labels), generator=generator(seed, "shuffle", epoch))
 
     return order
+
+
+def images_per_epoch(config: Config, counts: NDArray[np.int64]) -> int:
+    """Give the number of images, all of them."""
+    return int(counts.sum())
+
+
+def shares(config: Config, shown: Shown) -> NDArray[np.float64]:
+    """Give the share of each class among the images, float64 (K,).
+
+    Raises:
+        ConfigError: If the data has weights.
+    """
+    require_no_weights(shown)
+    found: NDArray[np.float64] = shown.counts / len(shown.labels)
+    return found

@@ -1,11 +1,12 @@
-"""Draws with replacement that show rare classes more often; for unbalanced training sets.
+"""Draws with replacement, rare classes or chosen images more often; for unbalanced training sets.
 
-An epoch has as many draws as the training split has images. Probabilities of the validation and test images are not
-touched, so a model trained this way over-estimates rare classes until its outputs are corrected for the prior.
+An epoch has as many draws as the training split has images. Validation and test stay as they are, so the
+probabilities are those of what was shown until `task.prior` corrects them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cvrun.errors import one_of
+from cvrun.errors import one_of, require
 from cvrun.rng import generator
-from cvrun.sampler import Sampler
+from cvrun.sampler import Sampler, Shown, require_no_weights
+from cvrun.sampler._effective import check_beta, effective_number
 
-POWERS = {"inverse": 1.0, "sqrt": 0.5}
-"""Weighting -> a in weight = count ** -a."""
+Rule = Callable[[NDArray[np.int64], float], NDArray[np.float64]]
+"""Images in the class of each image (N,), and beta -> the image's weight (N,)."""
+
+BY_CLASS: dict[str, Rule] = {
+    "inverse": lambda counts, beta: counts.astype(np.float64) ** -1.0,
+    "sqrt": lambda counts, beta: counts.astype(np.float64) ** -0.5,
+    "effective": lambda counts, beta: 1.0 / effective_number(counts, beta),
+}
+COLUMN = "column"
 
 
 @dataclass(frozen=True)
@@ -28,31 +37,61 @@ class Config:
     Attributes:
         weighting: Weight of an image of a class with n images: "inverse" 1 / n, every class is shown equally often;
             "sqrt" 1 / sqrt(n), between that and the natural frequencies (Mahajan et al. 2018, "Exploring the limits
-            of weakly supervised pretraining", section 2.2).
+            of weakly supervised pretraining", section 2.2); "effective" (1 - beta) / (1 - beta**n) (Cui et al. 2019).
+            "column": what the data says of each image.
+        beta: Of "effective": 0 is natural, towards 1 it becomes "inverse".
     """
 
     weighting: str
+    beta: float
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        one_of("weighting", self.weighting, POWERS)
+        one_of("weighting", self.weighting, (*BY_CLASS, COLUMN))
+        check_beta("beta", self.beta)
 
 
-def build(config: Config, labels: NDArray[np.int64], num_classes: int, seed: int) -> Sampler:
+def build(config: Config, shown: Shown, seed: int) -> Sampler:
     """Give the sampler; draws are keyed by (seed, epoch).
 
-    Args:
-        config: The keys.
-        labels: Class index of each training image, int64 (N,).
-        num_classes: K.
-        seed: Seed of the run.
+    Raises:
+        ConfigError: If the data has weights that are not asked for.
+        RuleError: If it has none of those that are.
     """
-    counts = np.bincount(labels, minlength=num_classes)[labels]
-    cumulative = torch.from_numpy(np.cumsum(counts.astype(np.float64) ** -POWERS[config.weighting]))
+    number = len(shown.labels)
+    cumulative = torch.from_numpy(np.cumsum(_weights(config, shown)))
 
     def order(epoch: int) -> Tensor:
         # torch.multinomial takes at most 2**24 images; a search in the cumulated weights takes any number.
-        draws = torch.rand(len(labels), dtype=torch.float64, generator=generator(seed, "shuffle", epoch))
-        return torch.searchsorted(cumulative, draws * cumulative[-1], right=True).clamp_(max=len(labels) - 1)
+        draws = torch.rand(number, dtype=torch.float64, generator=generator(seed, "shuffle", epoch))
+        return torch.searchsorted(cumulative, draws * cumulative[-1], right=True).clamp_(max=number - 1)
 
     return order
+
+
+def images_per_epoch(config: Config, counts: NDArray[np.int64]) -> int:
+    """Give the number of draws: as many as there are images."""
+    return int(counts.sum())
+
+
+def shares(config: Config, shown: Shown) -> NDArray[np.float64]:
+    """Give the expected share of each class among the draws, float64 (K,).
+
+    Raises:
+        ConfigError: If the data has weights that are not asked for.
+        RuleError: If it has none of those that are.
+    """
+    found = np.bincount(shown.labels, weights=_weights(config, shown), minlength=shown.num_classes)
+    total: NDArray[np.float64] = found / found.sum()
+    return total
+
+
+def _weights(config: Config, shown: Shown) -> NDArray[np.float64]:
+    """Give the weight of each image, float64 (N,)."""
+    if config.weighting != COLUMN:
+        require_no_weights(shown)
+        return BY_CLASS[config.weighting](shown.counts[shown.labels], config.beta)
+    rule = "data with a weight for each image, such as data=csv with data.weight_column"
+    require(shown.weights is not None, "weighting", COLUMN, rule)
+    assert shown.weights is not None
+    return shown.weights.astype(np.float64)

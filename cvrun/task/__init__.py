@@ -1,7 +1,10 @@
 """Tasks: what a prediction is, what the loss compares, what is measured.
 
-Contract of an option module: a flat frozen dataclass `Config` and
-`build(config: Config, loss: Loss, metrics: tuple[Metric, ...]) -> Task`.
+Contract of an option module: a flat frozen dataclass `Config` and two functions:
+`build(config: Config, loss: Loss, metrics: tuple[Metric, ...], shift: tuple[float, ...]) -> Task` and
+`prior_shift(config: Config, natural: NDArray[float64], shown: NDArray[float64]) -> tuple[float, ...]`, which is called
+once, before training, with the shares (K,) of the classes among the training images and in what training minimizes;
+its result travels with the checkpoint and is given to every build as shift, () where there is none.
 To add one (segmentation, detection), write `cvrun/task/NAME.py` and `configs/task/NAME.yaml` (with `option: NAME`);
 the trainer calls these five methods and knows nothing else about targets.
 """

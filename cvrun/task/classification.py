@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cvrun.errors import require
 from cvrun.loss import Loss
 from cvrun.metric import Metric, Prediction
 from cvrun.metric._table import confusion_matrix, per_class
 from cvrun.pipeline import Batch
+from cvrun.task._prior import Shifted, shift_between, unshifted
 from cvrun.tta import TTA, merge_views
+
+PRIORS = ("none", "train")
 
 
 @dataclass(frozen=True)
 class Config:
-    """No keys."""
+    """Keys of the task.
+
+    Attributes:
+        prior: The shares of the classes at which probabilities are given: "none" those that training showed, by
+            sampler and class weights; "train" those of the training images; or a share > 0 a class, sum 1.
+    """
+
+    prior: str | tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        prior = self.prior
+        rule = "none, train, or a list with one share a class"
+        if isinstance(prior, str):
+            require(prior in PRIORS, "prior", prior, rule)
+            return
+        fine = len(prior) > 0 and all(math.isfinite(share) and share > 0 for share in prior)
+        require(fine, "prior", list(prior), f"{rule}, each > 0")
+        require(abs(sum(prior) - 1) <= 1e-6, "prior", list(prior), "shares with the sum 1", f"it is {sum(prior):g}")
 
 
 @dataclass(frozen=True)
@@ -27,6 +52,7 @@ class Classification:
 
     loss_function: Loss
     measured: tuple[Metric, ...]
+    at_prior: Callable[[Tensor], Tensor]
 
     def loss(self, model: nn.Module, part: Batch, whole: Batch) -> Tensor:
         """Give part's share of the mean loss over whole, a float32 scalar."""
@@ -40,8 +66,9 @@ class Classification:
     def predict(self, model: nn.Module, image: Tensor, tta: TTA) -> Tensor:
         """Give probabilities (B, K) float32 of normalized images (B, C, H, W)."""
         if not tta:
-            return torch.softmax(model(image).float(), dim=1)
-        return merge_views(torch.stack([model(view.forward(image)).float() for view in tta.views]), tta.merge)
+            return torch.softmax(self.at_prior(model(image).float()), dim=1)
+        views = [self.at_prior(model(view.forward(image)).float()) for view in tta.views]
+        return merge_views(torch.stack(views), tta.merge)
 
     def metrics(self, prediction: Prediction) -> dict[str, float]:
         """Give every metric by its name."""
@@ -53,12 +80,35 @@ class Classification:
         return {"per_class": rows, "confusion_matrix": confusion_matrix(prediction).tolist()}
 
 
-def build(config: Config, loss: Loss, metrics: tuple[Metric, ...]) -> Classification:
+def build(config: Config, loss: Loss, metrics: tuple[Metric, ...], shift: tuple[float, ...]) -> Classification:
     """Give the task.
 
     Args:
-        config: No keys.
+        config: The keys; what they mean in numbers is in shift.
         loss: What training minimizes.
         metrics: What an evaluation measures.
+        shift: What prior_shift gave.
     """
-    return Classification(loss, metrics)
+    return Classification(loss, metrics, Shifted(shift) if shift else unshifted)
+
+
+def prior_shift(config: Config, natural: NDArray[np.float64], shown: NDArray[np.float64]) -> tuple[float, ...]:
+    """Give what is added to the logits of each class before they become probabilities, (K,); nothing: they stay.
+
+    Args:
+        config: The keys.
+        natural: Share of each class among the training images, float64 (K,).
+        shown: Share of each class in what training minimizes, after sampler and class weights, float64 (K,).
+
+    Raises:
+        RuleError: If a class has no share, or the list has another length.
+    """
+    if config.prior == "none":
+        return ()
+    absent = ", ".join(map(str, np.flatnonzero((natural <= 0) | (shown <= 0))[:5].tolist()))
+    value = config.prior if isinstance(config.prior, str) else list(config.prior)
+    require(absent == "", "prior", value, f"a training image of every class, but there is none of class {absent}")
+    if config.prior == "train":
+        return shift_between(natural, shown)
+    require(len(config.prior) == len(shown), "prior", value, f"{len(shown)} shares, one a class")
+    return shift_between(np.array(config.prior), shown)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from cvrun.errors import ConfigError, RuleError
 from cvrun.loss import Loss
-from cvrun.loss.cross_entropy import Config, build
+from cvrun.loss.cross_entropy import Config, build, class_weights
 from cvrun.typed import to_dataclass
 
 COUNTS = np.array([40, 10, 30, 20])
@@ -17,7 +17,7 @@ WEIGHTS = (0.5, 2.0, 1.0, 3.0)
 
 
 def make(smoothing: float = 0.0, weights: str | tuple[float, ...] = "none", counts: np.ndarray = COUNTS) -> Loss:
-    return build(Config(smoothing, weights), counts)
+    return build(Config(smoothing, weights, 0.999), counts)
 
 
 def mean(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
@@ -121,6 +121,44 @@ def test_balanced_weights_are_those_of_scikit_learn() -> None:
     assert [loss.weight(torch.tensor([i])).item() for i in range(4)] == pytest.approx(expected.tolist())
 
 
+def test_square_root_weights_are_in_proportion_and_their_mean_over_the_images_is_one() -> None:
+    counts = np.array([900, 100])
+    found = class_weights(Config(0.0, "sqrt", 0.999), counts)
+    assert found[1] / found[0] == pytest.approx(3)  # sqrt(900 / 100)
+    assert (found * counts).sum() == pytest.approx(1000)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.9, 0.999])
+def test_effective_weights_are_those_of_the_sum_of_powers(beta: float) -> None:
+    # Cui et al. 2019: the effective number is 1 + b + ... + b**(n - 1); the weights here have the mean 1 of "balanced".
+    numbers = np.array([sum(beta**power for power in range(n)) for n in COUNTS])
+    found = class_weights(Config(0.0, "effective", beta), COUNTS)
+    assert found * numbers == pytest.approx(found[0] * numbers[0])
+    assert (found * COUNTS).sum() == pytest.approx(COUNTS.sum())
+
+
+def test_effective_weights_lie_between_none_and_balanced() -> None:
+    ends = [class_weights(Config(0.0, "effective", beta), COUNTS) for beta in (0.0, 1 - 1e-9)]
+    assert ends[0] == pytest.approx(np.ones(4))
+    assert ends[1] == pytest.approx(COUNTS.sum() / (4 * COUNTS), rel=1e-5)
+
+
+@pytest.mark.parametrize("weights", ["none", "balanced", "sqrt", "effective", WEIGHTS])
+def test_class_weights_are_what_the_loss_counts(weights: str | tuple[float, ...]) -> None:
+    found = class_weights(Config(0.0, weights, 0.999), COUNTS)
+    assert found.shape == (4,) and found.dtype == np.float64
+    loss = make(weights=weights)
+    assert [loss.weight(torch.tensor([i])).item() for i in range(4)] == pytest.approx(found.tolist())
+
+
+@pytest.mark.parametrize("weights", ["sqrt", "effective"])
+def test_weights_by_count_need_every_class(weights: str) -> None:
+    with pytest.raises(
+        RuleError, match=f"class_weights={weights}: expected a training image of every class, .* class 1$"
+    ):
+        make(weights=weights, counts=np.array([3, 0]))
+
+
 def test_autocast_does_not_lower_the_precision() -> None:
     loss = make(0.1, WEIGHTS)
     logits, target = batch()
@@ -158,9 +196,11 @@ def test_a_wrong_number_of_weights_is_refused() -> None:
         ("class_weights", [1.0, 0.0]),
         ("class_weights", [1.0, float("nan")]),
         ("class_weights", 2.0),
+        ("class_weights_beta", 1.0),
+        ("class_weights_beta", -0.5),
     ],
 )
 def test_values_out_of_range_are_refused(key: str, value: object) -> None:
-    values = {"label_smoothing": 0.0, "class_weights": "none", key: value}
+    values = {"label_smoothing": 0.0, "class_weights": "none", "class_weights_beta": 0.999, key: value}
     with pytest.raises(ConfigError, match=f"^loss.{key}"):
         to_dataclass(Config, values, "loss")

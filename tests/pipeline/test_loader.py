@@ -14,6 +14,7 @@ from cvrun.errors import StorageError
 from cvrun.pipeline import feed
 from cvrun.pipeline.loader import TrainLoader, evaluation_batches, occurrences
 from cvrun.pipeline.store import Store
+from cvrun.sampler import Shown
 
 CPU = torch.device("cpu")
 AUGMENT = ("augment=basic", "augment.crop_padding=1", "augment.brightness=0.3", "augment.contrast=0.3")
@@ -38,11 +39,12 @@ def loader(data: Store, overrides=AUGMENT, sampler="natural", seed=0, batch_size
     labels = data.targets.numpy() if data.targets.ndim == 1 else np.zeros(len(data), np.int64)
     return TrainLoader(
         store=data,
-        sampler=options.build("sampler", sampler, spec.parts["sampler"].config, labels, 3, seed),
+        sampler=options.build("sampler", sampler, spec.parts["sampler"].config, Shown(labels, 3), seed),
         augment=options.build("augment", spec.parts["augment"].option, spec.parts["augment"].config, 10),
         normalize=lambda image: image.float() / 255,
         seed=seed,
         batch_size=batch_size,
+        steps_per_epoch=len(data) // batch_size,
         total_steps=total_steps,
         device=CPU,
     )

@@ -32,7 +32,7 @@ def loss(*overrides, counts=(2, 3, 2)):
 
 
 def test_the_loss_is_the_mean_cross_entropy(batch, model):
-    task = build(Config(), loss(), ())
+    task = build(Config("none"), loss(), (), ())
     expected = nn.functional.cross_entropy(model(batch.image), batch.target)
     assert task.loss(model, batch, batch).item() == pytest.approx(expected.item(), rel=1e-6)
 
@@ -40,7 +40,7 @@ def test_the_loss_is_the_mean_cross_entropy(batch, model):
 @pytest.mark.parametrize("num", [2, 3, 7])
 @pytest.mark.parametrize("weights", ["none", "balanced"])
 def test_parts_add_up_to_the_whole_in_loss_and_gradient(batch, model, num, weights):
-    task = build(Config(), loss(f"loss.class_weights={weights}"), ())
+    task = build(Config("none"), loss(f"loss.class_weights={weights}"), (), ())
     whole = task.loss(model, batch, batch)
     whole.backward()
     gradient = model[1].weight.grad.clone()
@@ -55,7 +55,7 @@ def test_parts_add_up_to_the_whole_in_loss_and_gradient(batch, model, num, weigh
 
 
 def test_predictions_are_the_softmax_in_float32(batch, model):
-    task = build(Config(), loss(), ())
+    task = build(Config("none"), loss(), (), ())
     found = task.predict(model, batch.image, PLAIN)
     assert found.dtype == torch.float32
     assert torch.equal(found, torch.softmax(model(batch.image), dim=1))
@@ -67,7 +67,7 @@ def test_predictions_are_the_softmax_in_float32(batch, model):
 def test_views_are_predicted_and_merged(batch, model):
     flip = View("flip", lambda x: x.flip(-1), lambda x: x.flip(-1))
     same = View("same", lambda x: x, lambda x: x)
-    task = build(Config(), loss(), ())
+    task = build(Config("none"), loss(), (), ())
     expected = (torch.softmax(model(batch.image), 1) + torch.softmax(model(batch.image.flip(-1)), 1)) / 2
     assert torch.allclose(task.predict(model, batch.image, TTA((same, flip), "mean")), expected, atol=1e-6)
 
@@ -77,7 +77,7 @@ def test_details_are_those_of_scikit_learn():
     probabilities = random.dirichlet(np.ones(4), 50).astype(np.float32)
     targets = random.integers(0, 3, 50)
     prediction = Prediction(probabilities, targets)
-    details = build(Config(), loss(), ()).details(prediction, ("a", "b", "c", "d"))
+    details = build(Config("none"), loss(), (), ()).details(prediction, ("a", "b", "c", "d"))
     labels = probabilities.argmax(axis=1)
     assert details["confusion_matrix"] == confusion_matrix(targets, labels, labels=range(4)).tolist()
     columns = precision_recall_fscore_support(targets, labels, labels=range(4), zero_division=np.nan)
@@ -96,4 +96,4 @@ def test_metrics_come_by_their_names():
         Metric("share", "max", lambda p: float((p.labels == p.targets).mean())),
         Metric("n", "min", lambda p: 3.0),
     )
-    assert build(Config(), loss(), metrics).metrics(prediction) == {"share": pytest.approx(2 / 3), "n": 3.0}
+    assert build(Config("none"), loss(), metrics, ()).metrics(prediction) == {"share": pytest.approx(2 / 3), "n": 3.0}
