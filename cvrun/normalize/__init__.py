@@ -1,55 +1,53 @@
 """Normalization: from pixel values in [0, 255] to what the model sees.
 
-Contract of an option module: a flat frozen dataclass `Config` and `build(config: Config, source: Source) -> Affine`.
-To add one, write `cvrun/normalize/NAME.py` and `configs/normalize/NAME.yaml` (with `option: NAME`).
+Contract of an option module: a flat frozen dataclass `Config` and `build(config: Config, source: Source) ->
+Normalization`. To add one, write `cvrun/normalize/NAME.py` and `configs/normalize/NAME.yaml` (with `option: NAME`); a
+new kind of computation is a class beside `_affine.Affine` and an entry in KINDS.
 What is fitted is fitted on the training split alone; its numbers are stored in the checkpoint, and `eval` and
 `predict` use those.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
+from cvrun.errors import CheckpointError
+from cvrun.normalize._affine import Affine, Range
+from cvrun.normalize._by_image import ByImage, Statistics
+from cvrun.normalize._curve import Curve
+from cvrun.normalize._saved import shown
 
-@dataclass(frozen=True)
-class Affine:
-    """y = (x / 255 - mean) / std for each channel; one multiply-add on the device.
 
-    Attributes:
-        mean: A value a channel, on the scale [0, 1].
-        std: A value a channel, on the scale [0, 1], > 0.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+class Normalization(Protocol):
+    """A pure function of pixels. Augmentation comes before it, test-time views after it."""
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Give image (B, C, H, W), uint8 or float32 in [0, 255], normalized as float32."""
-        if image.device.type != "cpu" or not image.is_contiguous(memory_format=torch.channels_last):
-            scale, shift = _constants(self.mean, self.std, image.device, 0)
-            return torch.addcmul(shift, image.to(torch.float32), scale)
-        # Whole rows at a time: with three channels side by side a loop of three numbers takes twice as long.
-        num, channels, height, width = image.shape
-        scale, shift = _constants(self.mean, self.std, image.device, width)
-        rows = image.permute(0, 2, 3, 1).reshape(num * height, width * channels)
-        values = rows.to(torch.float32)
-        normalized = torch.addcmul(shift, values, scale, out=torch.empty_like(rows) if values is rows else values)
-        return normalized.view(num, height, width, channels).permute(0, 3, 1, 2)
+        """Give image (B, C, H, W), uint8 or float32 in [0, 255], normalized as float32; image stays as it is."""
+
+    def statistics(self, image: Tensor) -> Statistics | None:
+        """Give what inverse needs to know of image; None unless each image is normalized by its own statistics."""
+
+    def inverse(self, normalized: Tensor, statistics: Statistics | None = None) -> Tensor:
+        """Give the image, float32 in [0, 255], exact up to rounding; a clipped value becomes the bound."""
 
     def state(self) -> dict[str, Any]:
-        """Give the numbers as plain values, for a checkpoint."""
-        return {"mean": list(self.mean), "std": list(self.std)}
+        """Give kind and numbers as plain values, for a checkpoint."""
 
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Affine:
-        """Give what state() described."""
-        return cls(tuple(map(float, state["mean"])), tuple(map(float, state["std"])))
+    def described(self) -> str:
+        """Give formula or numbers in a few words, for a person."""
+
+
+KINDS: Mapping[str, Callable[[Mapping[str, Any], int], Normalization]] = {
+    "affine": Affine.from_state,
+    "range": Range.from_state,
+    "curve": Curve.from_state,
+    "per_image": ByImage.from_state,
+}
+"""What a state says it is -> what reads it; both are never to change."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Source:
     """What a normalization may be derived from.
 
     Attributes:
-        channels: 1 or 3.
+        channels: >= 1.
         train_images: Gives the training images in parts of any shape, uint8 (..., C).
         fingerprint: sha256 of those pixels, given on call; the key of cached statistics.
         pretrained: Mean and std that the model's pretrained weights expect, three values each on the scale
@@ -77,16 +75,23 @@ def for_channels(mean: Sequence[float], std: Sequence[float], channels: int) -> 
     return Affine((sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels)
 
 
-@functools.lru_cache(maxsize=16)
-def _constants(
-    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device, width: int
-) -> tuple[Tensor, Tensor]:
-    """Give factor and summand, float32 (C, 1, 1), or (width * C,) for rows of that many pixels, unless width is 0.
+def from_state(state: object, channels: int, where: str) -> Normalization:
+    """Give what Normalization.state() described.
 
-    They are kept, since a copy to the device in each step would stall it.
+    Args:
+        state: What a checkpoint holds; without a kind it is affine, as all were at first.
+        channels: Of the images.
+        where: The checkpoint, for the message.
+
+    Raises:
+        CheckpointError: If it describes none for images of that many channels.
     """
-    divisor = torch.tensor(std, dtype=torch.float64)
-    centre = torch.tensor(mean, dtype=torch.float64)
-    pair = (1.0 / (255.0 * divisor)).to(device, torch.float32), (-centre / divisor).to(device, torch.float32)
-    scale, shift = (value.repeat(width) if width else value[:, None, None] for value in pair)
-    return scale, shift
+    try:
+        if not isinstance(state, Mapping):
+            raise ValueError(f"it is {shown(state)}, expected kind and numbers")
+        kind = state.get("kind", "affine")
+        if not isinstance(kind, str) or kind not in KINDS:
+            raise ValueError(f"its kind is {shown(kind)}, expected one of {', '.join(KINDS)}")
+        return KINDS[kind](state, channels)
+    except ValueError as error:
+        raise CheckpointError(f"{where}: its normalization cannot be used: {error}") from error

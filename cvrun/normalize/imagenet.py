@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cvrun.normalize import Affine, Source, for_channels
+from cvrun.normalize import Source, for_channels
+from cvrun.normalize._affine import Affine
 
 # The constants of torchvision's reference training, and of every model trained like it.
 MEAN = (0.485, 0.456, 0.406)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cvrun.errors import ConfigError
-from cvrun.normalize import Affine, Source, for_channels
+from cvrun.normalize import Source, for_channels
+from cvrun.normalize._affine import Affine
 
 
 @dataclass(frozen=True)

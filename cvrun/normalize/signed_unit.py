@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cvrun.normalize import Affine, Source
+from cvrun.normalize import Source
+from cvrun.normalize._affine import Affine
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,35 @@ def check_meta(where: str, saved: dict[str, Any], expected: Any) -> None:
     Raises:
         CheckpointError: If classes, data, split, normalization or parameters differ; names the first difference.
     """
-    for name in ("run_id", "classes", "data_fingerprint", "split_fingerprint", "pixels", "parameters"):
+    for name in ("run_id", "classes", "data_fingerprint", "split_fingerprint", "pixels", "normalization", "parameters"):
         there, here = saved.get(name), expected[name]
+        if name == "normalization":
+            there, here = _numbers(there), _numbers(here)
         if name == "pixels" and isinstance(there, dict):
             there, here = _known(there, here)
         if there != here:
             theirs, ours = _difference(there, here)
             hint = "the data or the model changed since; rerun=true starts afresh and keeps this run aside"
             raise CheckpointError(f"{where}: its {name} is {theirs}, expected {ours}", hint)
+
+
+def require_own_split(where: str, saved: dict[str, Any]) -> None:
+    """See that the normalization of a checkpoint was fitted on the training images of the checkpoint's own split.
+
+    Raises:
+        CheckpointError: If it names another split; those of older runs name none.
+    """
+    theirs, ours = saved["normalization"].get("split"), saved.get("split_fingerprint")
+    if theirs not in (None, ours):
+        message = f"{where}: its normalization was fitted on split {theirs}, expected {ours}"
+        raise CheckpointError(message, "both were written together, so the checkpoint has been put together since")
+
+
+def _numbers(normalization: Any) -> Any:
+    """Give what a normalization computes, as a list: without its split, which is compared by itself; with its kind."""
+    if not isinstance(normalization, dict):
+        return normalization
+    return [f"{key} {value}" for key, value in sorted({"kind": "affine", **normalization}.items()) if key != "split"]
 
 
 def _known(saved: dict[str, str], expected: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -1,0 +1,28 @@
+"""1 - exp(-scale * x), x from 0 to 1: rises and saturates; the inverse is -log(1 - y) / scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cvrun.normalize import Source
+from cvrun.normalize._curve import Curve, require_scale
+
+
+@dataclass(frozen=True)
+class Config:
+    """Keys of the curve.
+
+    Attributes:
+        scale: What the brightest level is before the curve; a larger one saturates earlier.
+    """
+
+    scale: float
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        require_scale("exp_sat", self.scale)
+
+
+def build(config: Config, source: Source) -> Curve:
+    """Give y = 1 - exp(-scale * x), x from 0 to 1."""
+    return Curve("exp_sat", config.scale)
