@@ -73,7 +73,7 @@ CLASSES = {
 LR_FLAG = "--allow-lr-change"
 """What `optimizer.lr` needs beside."""
 
-RESUME_KEYS = ("device", "threads", "workers", "data.root")
+RESUME_KEYS = ("device", "threads", "workers", "strict_warnings", "data.root")
 """Keys that a command which uses a trained model may have differently."""
 
 FAIL_FAST = "--fail-fast"

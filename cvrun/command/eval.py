@@ -6,19 +6,24 @@ import argparse
 import json
 
 from cvrun.command._arguments import parser_of
+from cvrun.command._closer import asked
 from cvrun.command._measured import Images, add_arguments, content, measure, ready, text
 from cvrun.command._output import show
 from cvrun.errors import ConfigError
 from cvrun.folder import finite
+from cvrun.warned import hearing
 
 
 def run(arguments: list[str]) -> int:
     """Print the metrics of a split, and save its predictions beside the run; give the exit code."""
     given = _parser().parse_intermixed_args(arguments)
-    loaded = ready(given)
-    prepared = loaded.prepared
-    images = Images(given.split, given.split, prepared.manifest, prepared.split.parts()[given.split])
-    measured = measure(loaded, images)
+    with hearing() as warned:
+        loaded = ready(given)
+        prepared = loaded.prepared
+        warned.strict = prepared.plan.spec.settings.strict_warnings
+        images = Images(given.split, given.split, prepared.manifest, prepared.split.parts()[given.split])
+        measured = measure(loaded, images, asked(given, images.manifest, loaded.trained.classes))
+    warned.require_none()
     if given.json:
         show(json.dumps(finite(content(loaded, images, measured)), indent=2) + "\n")
     else:
