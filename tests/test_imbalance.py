@@ -247,8 +247,10 @@ def test_a2_the_correction_holds_in_training_eval_and_predict(call, unbalanced, 
     with (tmp_path / "p.csv").open(newline="") as file:
         rows = [[np.float32(row["common"]), np.float32(row["rare"])] for row in csv.DictReader(file)]
     assert np.array_equal(np.array(rows), moved["probabilities"])
-    line = "; shown as 1/2 each by sampler undersample; class weights none; probabilities at the training shares"
-    assert line in shown.out
+    line = "training images 108/12 (9.0 to 1); shown as 1/2 each by sampler undersample; class weights none; "
+    line += "probabilities at the training shares (task.prior=train)"
+    assert f"imbalance: {line}" in shown.out.splitlines()
+    assert f"imbalance  {line}" in shown.err.splitlines()
 
 
 def test_nothing_to_correct_changes_no_bit(call, unbalanced, tmp_path):

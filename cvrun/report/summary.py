@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cvrun.errors import printable
+from cvrun.errors import ConfigError, printable
 from cvrun.folder import RunFolder
 from cvrun.report.tables import text_table
+from cvrun.yamlfile import load_yaml
 
 _MOST_CLASSES = 25
 """A per-class table with more rows is left to the files."""
@@ -32,12 +33,25 @@ def summary(path: Path, status: Mapping[str, Any], note: str = "") -> str:
     if status.get("score") is not None:
         best = f"best {status.get('monitor')} {float(status['score']):.4f} at step {status.get('best_step') or 0:,}"
         lines.append(f"{best}; {epochs:.1f} epochs in {seconds:.1f} s")
+    if imbalance := disclosure(path):
+        lines.append(printable(f"imbalance: {imbalance}"))
     text = "\n".join(lines) + "\n"
     metrics = status.get("metrics")
     if not isinstance(metrics, Mapping):
         return text
     details = read_details(path, "val")
     return text + "\n" + metric_table(metrics) + class_table(details.get("per_class", []))
+
+
+def disclosure(path: Path) -> str:
+    """Give what a run's plan says about classes of different size and what was done about them; often nothing."""
+    try:
+        plan = load_yaml(RunFolder(path).plan)
+    except (OSError, ConfigError):
+        return ""
+    imbalance = plan.get("imbalance") if isinstance(plan, Mapping) else None
+    line = imbalance.get("line") if isinstance(imbalance, Mapping) else None
+    return line if isinstance(line, str) else ""
 
 
 def metric_table(metrics: Mapping[str, float | None]) -> str:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cvrun.report.summary import class_table, confusion_table, metric_table, number, read_details, summary
+from cvrun.report.summary import class_table, confusion_table, disclosure, metric_table, number, read_details, summary
 
 STATUS = {
     "state": "finished",
@@ -35,6 +35,22 @@ def test_the_lines_in_order(tmp_path):
         "────────────────────────────────────",
         "cat     1,234     0.5000       -   -",
     ]
+
+
+def test_what_was_done_about_the_classes_is_a_line(tmp_path):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("imbalance:\n  line: training images 90/10 (9.0 to 1)\n")
+    assert summary(tmp_path, STATUS).splitlines()[2] == "imbalance: training images 90/10 (9.0 to 1)"
+    assert disclosure(tmp_path) == "training images 90/10 (9.0 to 1)"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- 1", "imbalance: 3", "imbalance: {line: 3}", "imbalance: {line: ''}", "{", "a: b"]
+)
+def test_a_plan_that_says_nothing_of_it_adds_no_line(text, tmp_path):
+    assert disclosure(tmp_path) == ""
+    (tmp_path / "plan.yaml").write_text(text)
+    assert disclosure(tmp_path) == ""
 
 
 def test_without_a_score_there_is_one_line(tmp_path):
