@@ -35,7 +35,7 @@ Decodable = Store | Ragged | Stream
 
 def kept_for(augment: Augment, form: ImageForm) -> Kept:
     """Give the shape in which training images are kept for an augmentation."""
-    return Whole(form) if augment.region is None else Bounded(form.channels, augment.side)
+    return Whole(form) if augment.region is None else Bounded(form.channels, augment.side, form.value_range)
 
 
 def open_part(

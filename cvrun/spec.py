@@ -11,6 +11,7 @@ from typing import Any
 
 from cvrun import added, options
 from cvrun.errors import ConfigError, did_you_mean
+from cvrun.physical import in_pixels
 from cvrun.sections import MACHINE_KEYS, TOP, DataConfig, MonitorConfig, Settings, TrainerConfig
 from cvrun.typed import to_dataclass
 
@@ -107,7 +108,8 @@ def spec_of(values: Mapping[Any, Any], text: str, overrides: tuple[str, ...]) ->
     shared = {key: keys["data"][key] for key in every if key in keys["data"]}
     keys["data"] = {key: value for key, value in keys["data"].items() if key not in every}
     data = to_dataclass(DataConfig, shared, "data")
-    parts = {group: _choice(group, group, keys[group]) for group in options.GROUPS if group != "logger"}
+    size = data.pixel_size_um
+    parts = {group: _choice(group, group, keys[group], size) for group in options.GROUPS if group != "logger"}
     settings = to_dataclass(Settings, {key: keys[key] for key in TOP if key in keys}, "")
     trainer = to_dataclass(TrainerConfig, keys["trainer"], "trainer")
     monitor = to_dataclass(MonitorConfig, keys["monitor"], "monitor")
@@ -118,16 +120,16 @@ def spec_of(values: Mapping[Any, Any], text: str, overrides: tuple[str, ...]) ->
         monitor=monitor,
         data=data,
         parts=parts,
-        loggers={name: _choice("logger", f"logger.{name}", node) for name, node in keys["logger"].items()},
+        loggers={name: _choice("logger", f"logger.{name}", node, size) for name, node in keys["logger"].items()},
         text=text,
         overrides=overrides,
     )
 
 
-def _choice(group: str, where: str, node: Any) -> Choice:
+def _choice(group: str, where: str, node: Any, pixel_size: float | None) -> Choice:
     if not isinstance(node, dict) or not isinstance(node.get("option"), str):
         raise ConfigError(f"{where}: expected keys with option=NAME among them")
     name = node["option"]
     module = options.load(group, name)
     rest = {str(key): value for key, value in node.items() if key != "option"}
-    return Choice(name, to_dataclass(module.Config, rest, where))
+    return Choice(name, to_dataclass(module.Config, in_pixels(module.Config, rest, where, pixel_size), where))

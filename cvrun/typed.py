@@ -73,6 +73,9 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
 def _advice(value: Any, hint: Any) -> str:
     """Give what to write instead of a value that YAML read in another way than it was meant; often nothing."""
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    # What is expected of a text with a name of its own, such as a duration, is said already.
+    named = (kind for kind in kinds if get_origin(kind) is Annotated)
+    kinds = (*kinds, *(get_args(kind)[0] for kind in named if get_args(kind)[0] is not str))
     if isinstance(value, bool):
         return "YAML reads yes, no, on and off as true or false, text needs quotes" if bool not in kinds else ""
     if str in kinds and isinstance(value, int | float):

@@ -10,6 +10,7 @@ from torch import Tensor
 from cvrun.augment import Augment, _colour, _ops
 from cvrun.augment._move import Flips, flip_and_crop
 from cvrun.errors import one_of, require
+from cvrun.physical import Pixels
 from cvrun.pipeline import Batch
 
 
@@ -30,7 +31,7 @@ class Config:
 
     hflip: float
     vflip: float
-    crop_padding: int
+    crop_padding: Pixels
     padding_mode: str
     brightness: float
     contrast: float

@@ -16,6 +16,7 @@ from cvrun.augment import Augment, _blur, _colour, _erase, _geometry, _move, _po
 from cvrun.augment._mix import Mix
 from cvrun.augment._tables import TABLES
 from cvrun.errors import one_of, require
+from cvrun.physical import Pixels, PixelsFraction
 from cvrun.pipeline import Batch
 
 REGIONS = ("none", "resized_crop")
@@ -87,10 +88,10 @@ class Config:
     area_max: float
     ratio_min: float
     ratio_max: float
-    side: int
+    side: Pixels
     hflip: float
     vflip: float
-    crop_padding: int
+    crop_padding: Pixels
     padding_mode: str
     rotation: float
     translation: float
@@ -114,15 +115,15 @@ class Config:
     grey: float
     lighting: float
     blur: float
-    blur_kernel: int
-    blur_sigma_min: float
-    blur_sigma_max: float
+    blur_kernel: Pixels
+    blur_sigma_min: PixelsFraction
+    blur_sigma_max: PixelsFraction
     erasing: float
     erasing_area_min: float
     erasing_area_max: float
     erasing_ratio_min: float
     erasing_ratio_max: float
-    cutout: int
+    cutout: Pixels
     erased: str
     mixup_alpha: float
     cutmix_alpha: float

@@ -18,7 +18,7 @@ import numpy as np
 
 from cvrun.cells import text_cell, write_row
 from cvrun.data import Manifest
-from cvrun.errors import CheckpointError, DataError
+from cvrun.errors import CheckpointError
 from cvrun.folder import write_atomic
 from cvrun.plan import DataFacts
 from cvrun.prepare import Prepared
@@ -100,14 +100,9 @@ def _rows(prepared: Prepared) -> dict[str, Row]:
 
 
 def _content(manifest: Manifest, i: int) -> str:
-    if manifest.paths is None:
-        assert manifest.images is not None
+    if manifest.images is not None:
         return hashlib.sha256(np.ascontiguousarray(manifest.images[i]).tobytes()).hexdigest()[:12]
-    path = manifest.paths[i]
-    try:
-        size = str(path.stat().st_size)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}), expected an image file") from error
+    size = str(manifest.num_bytes(i))
     return f"{size} {manifest.hashes[i][:12]}" if manifest.hashes is not None else size
 
 

@@ -181,7 +181,7 @@ class Manifest:
         digest = hashlib.sha256(repr((self.classes, self.form)).encode())
         for i in indices.tolist():
             group = self.groups[i] if self.groups is not None else ""
-            size = self._num_bytes(i)
+            size = self.num_bytes(i)
             digest.update(repr((self.ids[i], int(self.labels[i]), group, size)).encode())
             if self.hashes is not None:
                 digest.update(self.hashes[i].encode())
@@ -189,11 +189,21 @@ class Manifest:
             digest.update(np.ascontiguousarray(self.images[indices]).tobytes())
         return digest.hexdigest()
 
-    def _num_bytes(self, position: int) -> int:
-        """Give the length of an image's file, without reading it; 0 where there is none."""
+    def num_bytes(self, position: int) -> int:
+        """Give the length of an image's file [bytes], without reading it; 0 where the images are embedded.
+
+        Raises:
+            DataError: If it is missing.
+        """
         if self.encoded is not None:
             return self.encoded.size(position)
-        return _size(self.paths[position]) if self.paths is not None else 0
+        if self.paths is None:
+            return 0
+        try:
+            return self.paths[position].stat().st_size
+        except OSError as error:
+            fact = f"cannot be read ({error.strerror or error})"
+            raise DataError(f"{self.where(position)}: {fact}, expected an image file") from error
 
 
 def class_order(found: Iterable[str], wanted: Iterable[str] | None, where: str) -> tuple[str, ...]:
@@ -222,10 +232,3 @@ def class_order(found: Iterable[str], wanted: Iterable[str] | None, where: str) 
                 did_you_mean(name, order) or "add it to data.classes or correct the label",
             )
     return order
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}), expected an image file") from error

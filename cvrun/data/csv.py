@@ -16,6 +16,7 @@ from cvrun.data._defects import Defect, report
 from cvrun.data._root import CONTROL, reason, root_folder
 from cvrun.data._table import Table, read_table
 from cvrun.errors import did_you_mean, printable, require
+from cvrun.physical import Pixels
 
 MAX_LENGTH = 4096
 """[characters] of a field that is used; the longest path that Linux opens (PATH_MAX)."""
@@ -40,7 +41,7 @@ class Config:
     weight_column: str | None
     synthetic_column: str | None
     classes: tuple[str, ...] | None
-    size: int
+    size: Pixels
     channels: int
     fit: str
 

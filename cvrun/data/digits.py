@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvrun.data import ImageForm, Manifest
+from cvrun.physical import Pixels
 
 
 @dataclass(frozen=True)
 class Config:
     """The keys of data=digits."""
 
-    size: int
+    size: Pixels
     channels: int
     fit: str
 

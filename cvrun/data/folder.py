@@ -12,6 +12,7 @@ import numpy as np
 from cvrun.data import IMAGE_SUFFIXES, SPLIT_NAMES, ImageForm, Manifest, class_order
 from cvrun.data._root import CONTROL, reason, root_folder, shown, some
 from cvrun.errors import DataError, did_you_mean
+from cvrun.physical import Pixels
 
 _EXPECTED = "expected one folder a class with images in it, or train, val and test folders that hold such folders"
 
@@ -24,7 +25,7 @@ class Config:
     """The keys of data=folder."""
 
     root: str | None
-    size: int
+    size: Pixels
     channels: int
     fit: str
     classes: tuple[str, ...] | None

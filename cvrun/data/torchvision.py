@@ -18,6 +18,7 @@ from cvrun.data import ImageForm, Manifest
 from cvrun.data._root import reason, root_folder, shown, some
 from cvrun.data._torchvision_sets import SOURCES, Source
 from cvrun.errors import DataError, one_of
+from cvrun.physical import Pixels
 
 TIMEOUT = 10.0
 """[s] without an answer after which a download has failed."""
@@ -30,7 +31,7 @@ class Config:
     name: str
     root: str | None
     download: bool
-    size: int
+    size: Pixels
     channels: int
     fit: str
 
