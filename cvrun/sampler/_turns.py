@@ -12,8 +12,8 @@ from cvrun.rng import generator
 
 def members(labels: NDArray[np.int64], num_classes: int) -> list[Tensor]:
     """Give the positions of the images of each class, ascending, K tensors of int64."""
-    order = torch.from_numpy(np.argsort(labels, kind="stable"))
-    return list(order.split(np.bincount(labels, minlength=num_classes).tolist()))
+    ends = np.cumsum(np.bincount(labels, minlength=num_classes))
+    return [torch.from_numpy(part) for part in np.split(np.argsort(labels, kind="stable"), ends[:-1])]
 
 
 def turn(positions: Tensor, size: int, epoch: int, *parts: int | str) -> Tensor:

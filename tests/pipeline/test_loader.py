@@ -37,14 +37,15 @@ def store(num=50, channels=3, masks=False) -> Store:
 def loader(data: Store, overrides=AUGMENT, sampler="natural", seed=0, batch_size=8, total_steps=20) -> TrainLoader:
     spec = compose((*overrides, f"sampler={sampler}"))
     labels = data.targets.numpy() if data.targets.ndim == 1 else np.zeros(len(data), np.int64)
+    shown, keys = Shown(labels, 3), spec.parts["sampler"].config
     return TrainLoader(
         store=data,
-        sampler=options.build("sampler", sampler, spec.parts["sampler"].config, Shown(labels, 3), seed),
+        sampler=options.build("sampler", sampler, keys, shown, seed),
         augment=options.build("augment", spec.parts["augment"].option, spec.parts["augment"].config, 10),
         normalize=lambda image: image.float() / 255,
         seed=seed,
         batch_size=batch_size,
-        steps_per_epoch=len(data) // batch_size,
+        steps_per_epoch=options.call("sampler", sampler, "images_per_epoch", keys, shown.counts) // batch_size,
         total_steps=total_steps,
         device=CPU,
     )
@@ -54,7 +55,7 @@ def equal(one, two) -> bool:
     return all(torch.equal(getattr(one, name), getattr(two, name)) for name in ("image", "target", "index"))
 
 
-@pytest.mark.parametrize("sampler", ["natural", "weighted"])
+@pytest.mark.parametrize("sampler", options.choices("sampler"))
 @pytest.mark.parametrize("start", range(21))
 def test_from_any_step_the_batches_are_the_same(sampler, start):
     batches = loader(store(), sampler=sampler)
