@@ -1,6 +1,8 @@
 """What every source promises, for every YAML file on disk."""
 
 import hashlib
+import io
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,13 @@ def tiny(tmp_path: Path, picture: Any, write_set: Any) -> Callable[[str], dict[s
         elif option == "csv":
             rows = [f"{name},{name.split('/')[0]}" for name in tree()]
             (tmp_path / "manifest.csv").write_text("\n".join(["path,label", *rows]))
+        elif option == "webdataset":
+            with tarfile.open(tmp_path / "train-0.tar", "w") as tar:
+                for name in tree():
+                    tar.add(tmp_path / name, name)
+                    info = tarfile.TarInfo(name.replace(".png", ".cls"))
+                    info.size = 3
+                    tar.addfile(info, io.BytesIO(name[:3].encode()))
         elif option == "torchvision":
             write_set("MNIST", tmp_path)
             return {"root": str(tmp_path), "name": "MNIST"}
@@ -54,7 +63,7 @@ def build(choice: str, extra: dict[str, Any]) -> Manifest:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in folder.rglob("*") if path.is_file() and folder / "cache" not in path.parents]
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -87,6 +96,11 @@ def test_a_manifest_is_whole_stable_and_leaves_the_data_alone(
     if first.images is not None:
         assert first.images.dtype == np.uint8
         assert first.images.ndim == 4
+    elif first.encoded is not None:
+        contents = [first.encoded.read(i) for i in range(len(first))]
+        assert [first.encoded.size(i) for i in range(len(first))] == [len(content) for content in contents]
+        assert len({first.encoded.origin(i) for i in range(len(first))}) == len(first)
+        assert first.encoded.origin(0) == second.encoded.origin(0)  # type: ignore[union-attr]
     else:
         assert first.paths is not None
         assert all(path.is_file() for path in first.paths)
@@ -100,7 +114,7 @@ def test_the_form_is_checked_before_the_data(choice: str, key: str, value: objec
         build(choice, {key: value})
 
 
-@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice in ("folder", "csv")])
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice in ("folder", "csv", "webdataset")])
 def test_a_missing_root_names_the_key(choice: str) -> None:
     with pytest.raises(CvrunError, match=r"^data\.root=null: .*; set data\.root=FOLDER$") as caught:
         build(choice, {"root": None})
