@@ -17,6 +17,7 @@ from cvrun.errors import DataError
 from cvrun.exclusion import exclusions, without
 from cvrun.grouping import grouped
 from cvrun.plan import DataFacts, Flow
+from cvrun.privacy import hashed, hiding
 from cvrun.spec import Spec
 from cvrun.split import Split, checked, torn, with_synthetic
 from cvrun.split._file import fingerprint, names_of
@@ -57,14 +58,16 @@ def select(spec: Spec) -> Selection:
     manifest: Manifest = options.build("data", spec.parts["data"].option, spec.parts["data"].config)
     limits = (data.value_range[0], data.value_range[1]) if data.value_range else None
     manifest = replace(manifest, form=replace(manifest.form, value_range=limits))
-    manifest = grouped(manifest, data)
     choice = spec.parts["split"]
-    split: Split = options.build("split", choice.option, choice.config, manifest)
-    split = with_synthetic(manifest, split)
-    excluded = exclusions(manifest, data.exclude)
-    unplaced = np.setdiff1d(split.out, list(excluded))
-    split = without(split, np.array(list(excluded), dtype=np.int64))
-    kept = subset(manifest, split.train, data.subset, int(getattr(choice.config, "seed", 0)))
+    with hiding(manifest, data.hash_ids):
+        manifest = grouped(manifest, data)
+    with hiding(manifest, data.hash_ids):
+        split: Split = options.build("split", choice.option, choice.config, manifest)
+        split = with_synthetic(manifest, split)
+        excluded = exclusions(manifest, data.exclude)
+        unplaced = np.setdiff1d(split.out, list(excluded))
+        split = without(split, np.array(list(excluded), dtype=np.int64))
+        kept = subset(manifest, split.train, data.subset, int(getattr(choice.config, "seed", 0)))
     flow = Flow(
         listed=len(manifest),
         synthetic=0 if manifest.synthetic is None else int(np.count_nonzero(manifest.synthetic)),
@@ -75,6 +78,8 @@ def select(spec: Spec) -> Selection:
     )
     left = np.setdiff1d(split.train, kept)
     split = replace(split, train=kept, out=np.union1d(split.out, left).astype(np.int64))
+    # From here on nothing knows a name: what is split, excluded or drawn by names was so under the names of the source.
+    manifest = hashed(manifest) if data.hash_ids else manifest
     warnings = _torn_groups(manifest, split, data.accept_leakage)
     return Selection(manifest, checked(manifest, split), flow, warnings, data.stratify_by)
 

@@ -47,6 +47,8 @@ ASSEMBLY = {
     "rehearse",
     "userfile",
     "selection",
+    "privacy",
+    "card",
     "grouping",
     "exclusion",
     "sections",

@@ -1,0 +1,72 @@
+"""Names of images and groups replaced by hashes, where data.hash_ids asks for it, in all that a run writes and says.
+
+The hash of a name is the same on every machine and in every run, so that results can be compared. It hides a name from
+who reads the results, and not from who guesses names and hashes them: it is no encryption.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from cvrun.data import Manifest
+from cvrun.errors import CvrunError, printable
+
+_KEY = b"cvrun data.hash_ids"
+"""So that the hashes are not those of another program that hashes the same names."""
+
+
+def hashed_name(name: str) -> str:
+    """Give what stands for a name: 16 hex digits of a keyed blake2b; nothing for nothing."""
+    content = name.encode(errors="surrogateescape")
+    return hashlib.blake2b(content, digest_size=8, key=_KEY).hexdigest() if name else ""
+
+
+def hashed(manifest: Manifest) -> Manifest:
+    """Give manifest with hashes for ids and groups, in a form in which no message names a file.
+
+    A column in which nothing but ids or groups stands is hashed as well. The others stay, such as site or scanner; a
+    run writes of them what it is asked to show.
+    """
+    known = {*manifest.ids, *(manifest.groups or ())}
+    columns = {
+        name: tuple(map(hashed_name, values)) if _holds_names(values, known) else values
+        for name, values in manifest.columns.items()
+    }
+    groups = tuple(map(hashed_name, manifest.groups)) if manifest.groups is not None else None
+    ids = tuple(map(hashed_name, manifest.ids))
+    return replace(manifest, ids=ids, groups=groups, columns=columns, named=False)
+
+
+@contextmanager
+def hiding(manifest: Manifest, hide: bool) -> Iterator[None]:
+    """Put hashes into the message of an error that leaves the block, while manifest still has its names.
+
+    Args:
+        manifest: Before it is hashed.
+        hide: Whether to.
+    """
+    try:
+        yield
+    except CvrunError as error:
+        if hide:
+            error.args = (masked(str(error), manifest),)
+        raise
+
+
+def masked(text: str, manifest: Manifest) -> str:
+    """Give text with a hash for each id and group of manifest that stands in it as a whole."""
+    names = {*manifest.ids, *(manifest.groups or ())} - {""}
+    # The longest first: a group is often a part of an id.
+    for name in sorted((name for name in names if printable(name) in text), key=len, reverse=True):
+        whole = rf"(?<!\w){re.escape(printable(name))}(?!\w)"
+        text = re.sub(whole, hashed_name(name), text)
+    return text
+
+
+def _holds_names(values: tuple[str, ...], known: set[str]) -> bool:
+    found = {text for value in values if (text := value.strip())}
+    return bool(found) and found <= known

@@ -1,0 +1,60 @@
+import hashlib
+
+import numpy as np
+import pytest
+
+from cvrun.data import ImageForm, Manifest
+from cvrun.errors import DataError
+from cvrun.privacy import hashed, hashed_name, hiding, masked
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    ids = ("scans/smith-1.png", "scans/smith-2.png", "scans/jones-1.png")
+    groups = ("smith", "smith", "jones")
+    columns = {"patient": groups, "file": ids, "site": ("north", "south", "north"), "empty": ("", "", "")}
+    paths = tuple(tmp_path / name for name in ids)
+    form = ImageForm(4, 1, "stretch")
+    return Manifest(ids, np.array([0, 1, 0]), ("a", "b"), form, paths=paths, groups=groups, columns=columns)
+
+
+def test_a_hash_is_16_digits_and_the_same_everywhere():
+    digest = hashlib.blake2b(b"smith", digest_size=8, key=b"cvrun data.hash_ids").hexdigest()
+    assert hashed_name("smith") == digest
+    assert len(digest) == 16
+    assert hashed_name("") == ""
+    assert hashed_name("a\udcff") != hashed_name("a")
+
+
+def test_names_go_and_all_else_stays(manifest):
+    hidden = hashed(manifest)
+    assert hidden.ids == tuple(map(hashed_name, manifest.ids))
+    assert hidden.groups == (hashed_name("smith"), hashed_name("smith"), hashed_name("jones"))
+    assert hidden.columns["patient"] == hidden.groups
+    assert hidden.columns["file"] == hidden.ids
+    assert hidden.columns["site"] == manifest.columns["site"]
+    assert hidden.columns["empty"] == ("", "", "")
+    assert hidden.paths == manifest.paths
+    assert not hidden.named
+    assert hidden.where(0) == f"image {hashed_name('scans/smith-1.png')}"
+
+
+def test_a_missing_file_is_not_named(manifest):
+    with pytest.raises(DataError) as caught:
+        hashed(manifest).fingerprint(np.array([2]))
+    assert "jones" not in str(caught.value)
+    assert hashed_name("scans/jones-1.png") in str(caught.value)
+
+
+def test_in_a_message_whole_names_are_replaced_the_longest_first(manifest):
+    text = "group 'smith': /data/scans/smith-1.png and smithson, blacksmith"
+    a, b = hashed_name("smith"), hashed_name("scans/smith-1.png")
+    assert masked(text, manifest) == f"group '{a}': /data/{b} and smithson, blacksmith"
+
+
+def test_an_error_keeps_its_kind_and_loses_the_names(manifest):
+    with pytest.raises(DataError) as caught, hiding(manifest, True):
+        raise DataError("group 'jones' is in train and in val")
+    assert str(caught.value) == f"group '{hashed_name('jones')}' is in train and in val"
+    with pytest.raises(DataError, match="'jones'"), hiding(manifest, False):
+        raise DataError("group 'jones' is in train and in val")
