@@ -8,14 +8,13 @@ are honoured by the libraries that make the requests.
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from cvrun.errors import ConfigError
-from cvrun.stopping import start
+from cvrun.patience import within
 
 PATIENCE = 4.0
 """Time within which a server must answer the first request [s]."""
@@ -90,7 +89,7 @@ def _attempt(ask: Callable[[], None], fetch: Callable[[], None], name: str, plac
     Raises:
         ConfigError: If either fails.
     """
-    failure = _within(ask)
+    failure = within(PATIENCE + 1, ask)
     if failure is None:
         try:
             fetch()
@@ -102,24 +101,3 @@ def _attempt(ask: Callable[[], None], fetch: Callable[[], None], name: str, plac
         f"model.pretrained=true: no weights of {name}, neither in the cache nor from {place} ({reason})",
         "give a local file with model.weights=FILE, or set model.pretrained=false",
     )
-
-
-def _within(ask: Callable[[], None]) -> Exception | None:
-    """Give what ask raised, or a TimeoutError; None when it returned.
-
-    The time limits of the libraries hold for each address of a host, and not for finding the addresses.
-    """
-    outcome: list[Exception] = []
-
-    def call() -> None:
-        try:
-            ask()
-        except Exception as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=call, daemon=True)
-    start(thread)
-    thread.join(PATIENCE + 1)
-    if thread.is_alive():
-        return TimeoutError(f"no answer within {PATIENCE + 1:g} s")
-    return outcome[0] if outcome else None
