@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from cvrun.card import Card
 from cvrun.data import ImageForm
 from cvrun.folder import RunFolder, finite
 from cvrun.imbalance import Imbalance
@@ -88,6 +89,7 @@ class Plan:
         folder: Where results go.
         training: The numbers of the loop.
         data: The facts of the data.
+        card: Where they come from, or None.
         imbalance: The classes of the training part and what becomes of them.
         metrics: What an evaluation measures.
         shape: What the model must fit.
@@ -105,6 +107,7 @@ class Plan:
     folder: RunFolder
     training: TrainingPlan
     data: DataFacts
+    card: Card | None
     imbalance: Imbalance
     metrics: tuple[Metric, ...]
     shape: Shape
@@ -121,6 +124,8 @@ class Plan:
         data = {**dataclasses.asdict(self.data), "classes": list(self.data.classes)}
         shape = {name: getattr(self.shape, name) for name in ("channels", "size", "num_classes")}
         data["counts"] = {name: list(counts) for name, counts in self.data.counts.items()}
+        if self.card is not None:
+            data["card"] = self.card.values
         content = {
             "name": self.spec.settings.name,
             "run_id": self.run_id,
@@ -159,6 +164,7 @@ class Plan:
             ("run", self.folder.path.as_posix()),
             ("changes", " ".join(self.spec.changes) or "none"),
             ("data", f"{names['data']}: {len(data.classes)} classes, {form} pixels{groups}"),
+            *([("card", self.card.line())] if self.card is not None else []),
             ("split", f"{names['split']}: {images}"),
             *([("images", said)] if (said := data.flow.line()) else []),
             *([("imbalance", imbalance)] if imbalance else []),

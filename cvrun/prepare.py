@@ -15,6 +15,7 @@ import torch
 
 from cvrun import dist, options
 from cvrun.allocator import keep_freed
+from cvrun.card import COPY, read_card
 from cvrun.compiler import require_compiler
 from cvrun.data import Manifest
 from cvrun.dist import ALONE, Together
@@ -137,6 +138,7 @@ def _plan(
         folder=folder,
         training=training,
         data=data,
+        card=read_card(spec.data.card, folder.path / COPY),
         imbalance=imbalance,
         metrics=metrics,
         shape=shape,

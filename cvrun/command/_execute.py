@@ -10,6 +10,7 @@ from typing import Any
 
 from cvrun import dist, fault
 from cvrun.build import build_loggers, build_run, header
+from cvrun.card import COPY
 from cvrun.changes import NO_CHANGES, Changes
 from cvrun.command._changes import check, take_effect, with_changes
 from cvrun.command._data_list import require_same
@@ -27,6 +28,7 @@ from cvrun.prepare import Prepared, prepare
 from cvrun.ranks import joined
 from cvrun.rehearse import require_weights
 from cvrun.spec import Spec
+from cvrun.split._file import content
 from cvrun.stopping import ending
 from cvrun.trainer import Run
 from cvrun.trainer.checkpoint import commits
@@ -132,6 +134,9 @@ def _begin(prepared: Prepared, rerun: bool, changes: Changes) -> Outcome | tuple
         if (status or {}).get("step") and not rerun:
             lines.append("warning: no checkpoint of the earlier steps is left, so they are done again")
         write_list(folder.data, prepared)
+        write_atomic(folder.path / "split.csv", content(prepared.manifest, prepared.split))
+        if plan.card is not None:
+            write_atomic(folder.path / COPY, plan.card.content)
         if prepared.left_out is not None:
             write_atomic(folder.path / "unreadable.csv", prepared.left_out.to_csv())
         write_atomic(folder.plan, plan.to_yaml().encode())

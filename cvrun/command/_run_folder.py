@@ -15,6 +15,8 @@ _FILES = (
     "spec.yaml",
     "plan.yaml",
     "data.csv",
+    "data_card.yaml",
+    "split.csv",
     "changes.jsonl",
     "status.json",
     "records.jsonl",
