@@ -5,8 +5,11 @@ import io
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cvrun.cells import path_cell, text_cell, write_row
+from cvrun.cells import path_cell, plain_text, read_table, text_cell, write_row
+from cvrun.errors import DataError
 
 # OWASP, CSV injection: =, +, -, @, tab, carriage return, line feed, and the wide forms of the first four.
 STARTS = ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
@@ -56,3 +59,39 @@ def test_a_plain_row_is_plain():
     file = io.StringIO()
     write_row(file, ["a b", "-0.5", "x,y", 'say "x"'])
     assert file.getvalue() == 'a b,-0.5,"x,y","say ""x"""\n'
+
+
+@given(st.text() | st.text("'=+-@\t a", max_size=5))
+def test_a_cell_is_read_back_as_its_text(text):
+    assert plain_text(text_cell(text)) == text
+
+
+def test_a_table_is_read_with_its_row_numbers(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'# mine\r\nid , part\r\na,1\r\n\r\n" b",2\r\n')
+    table = read_table(path, "a table")
+    assert (table.comment, table.header, table.rows) == ("# mine", ["id", "part"], [(3, ["a", "1"]), (5, [" b", "2"])])
+    assert (table.find("path", "id"), table.find("part")) == (0, 1)
+    with pytest.raises(DataError, match=r"t\.csv row 2: column 'idd' is missing, .* did you mean 'id'\?"):
+        table.find("idd")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "it is empty"),
+        ("a,b\n1\n1,2\n3\n", "row 2: 1 cells, expected 2; 2 rows are wrong: 2, 4"),
+        ('"a', "not a CSV"),
+    ],
+)
+def test_a_broken_table_is_one_line(tmp_path, text, expected):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(DataError) as caught:
+        read_table(tmp_path / "t.csv", "a table")
+    assert expected in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("id,id\n1,2\n")
+    with pytest.raises(DataError, match="column 'id' stands twice"):
+        read_table(tmp_path / "t.csv", "a table").find("id")

@@ -12,6 +12,7 @@ from cvrun import dist, fault
 from cvrun.build import build_loggers, build_run, header
 from cvrun.card import COPY
 from cvrun.changes import NO_CHANGES, Changes
+from cvrun.command._audited import audited
 from cvrun.command._changes import check, take_effect, with_changes
 from cvrun.command._data_list import require_same
 from cvrun.command._data_list import write as write_list
@@ -86,6 +87,7 @@ def execute(spec: Spec, folder: RunFolder, rerun: bool, changes: Changes = NO_CH
             prepared = prepare(spec, folder, precision, together)
             if earlier is None:
                 require_weights(spec)
+                prepared = audited(prepared, together)
             warned.strict = spec.settings.strict_warnings
             warned.add(prepared.plan.warnings)
             warned.require_none()

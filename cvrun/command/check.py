@@ -22,7 +22,8 @@ def _check(job: HydraJob) -> int:
         spec = job.compose()
         from cvrun.prepare import prepare
         from cvrun.rehearse import require_weights
-        from cvrun.report.tables import plain_table, text_table
+        from cvrun.report.split_table import split_table
+        from cvrun.report.tables import plain_table
 
         with hearing() as warned:
             plan = prepare(spec).plan
@@ -31,13 +32,8 @@ def _check(job: HydraJob) -> int:
         say(f"cvrun check: {error}")
         return error.exit_code
     text = plain_table(plan.lines())
-    rows = []
-    for position, name in enumerate(plan.data.classes):
-        rows.append([name, *(f"{counts[position]:,}" for counts in plan.data.counts.values())])
-    rows.append(["all", *(f"{sum(counts):,}" for counts in plan.data.counts.values())])
-    if plan.data.groups:
-        rows.append(["groups", *(f"{count:,}" for count in plan.data.groups.values())])
-    text += "\n" + text_table(["class", *plan.data.counts], rows, right=(1, 2, 3))
+    data = plan.data
+    text += "\n" + split_table(data.classes, data.counts, data.groups, data.strata)
     text += "".join(f"warning: {printable(line)}\n" for line in plan.warnings)
     status = plan.folder.read_status()
     if status is not None:

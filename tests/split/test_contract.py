@@ -1,6 +1,9 @@
 """What every split promises, for every YAML file on disk."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,8 +37,15 @@ def manifest(official: bool) -> Manifest:
     )
 
 
+FILE = Path(tempfile.mkdtemp(prefix="cvrun-test-")) / "split.csv"
+atexit.register(shutil.rmtree, FILE.parent)
+FILE.write_text("id,part\n" + "".join(f"{i},{('train', 'val', 'test')[i % 3 if i < 9 else 0]}\n" for i in range(120)))
+
+
 def build(choice: str, **changes: Any) -> Split:
-    values = {**node(choice), **changes}
+    # The one key that has no value to begin with.
+    given = {"file": str(FILE)} if choice == "frozen" else {}
+    values = {**node(choice), **given, **changes}
     option = values.pop("option")
     module = options.load("split", option)
     split: Split = module.build(to_dataclass(module.Config, values, "split"), manifest(option == "official"))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-from cvrun import rng
+from cvrun import config, rng
 from cvrun.data import csv
 from cvrun.errors import ConfigError, DataError
 from cvrun.split._carve import assign
@@ -218,8 +218,8 @@ def test_fifty_thousand_images_in_five_thousand_groups(make: Any) -> None:
 
 
 def test_blood_cells_by_slide(blood_cells: Path) -> None:
-    config = csv.Config(str(blood_cells), "manifest.csv", "path", "label", None, "slide", None, None, 8, 3, "crop")
-    manifest = csv.build(config)
+    words = ["data=csv", f"data.root={blood_cells}", "data.group_column=slide", "data.size=8"]
+    manifest = csv.build(config.compose(words).parts["data"].config)
     assert manifest.groups is not None
     whole = manifest.counts(np.arange(len(manifest)))
     split = build(GROUPED, manifest)
