@@ -22,6 +22,15 @@ def lock(handle: int) -> bool:
     return False
 
 
+def wait(handle: int) -> None:
+    """Lock an open file, however long others have it.
+
+    Raises:
+        OSError: If its file system has no locks.
+    """
+    fcntl.flock(handle, fcntl.LOCK_EX)
+
+
 def is_locked(path: Path) -> bool:
     """Whether a process holds the lock of a file; one that is not there or cannot be locked is held by nobody."""
     try:

@@ -1,10 +1,11 @@
 import fcntl
 import os
+import threading
 import time
 
 import pytest
 
-from cvrun.lock import is_locked, lock
+from cvrun.lock import is_locked, lock, wait
 
 
 @pytest.fixture
@@ -41,3 +42,15 @@ def test_what_is_not_there_is_not_locked(tmp_path):
     assert not is_locked(tmp_path / ".lock")
     os.mkfifo(tmp_path / "pipe")
     assert not is_locked(tmp_path / "pipe")
+
+
+def test_who_waits_gets_it_in_the_end(handles):
+    first, second = handles(), handles()
+    assert lock(first)
+    waiting = threading.Thread(target=wait, args=(second,))
+    waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    fcntl.flock(first, fcntl.LOCK_UN)
+    waiting.join(30)
+    assert not waiting.is_alive() and not lock(first)

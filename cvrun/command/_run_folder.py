@@ -24,6 +24,7 @@ _FILES = (
     "diverged.json",
     "log.txt",
     "warnings.log",
+    "test.jsonl",
 )
 _FOLDERS = ("checkpoints", "predictions")
 _KINDS = {

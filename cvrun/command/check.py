@@ -22,12 +22,14 @@ def _check(job: HydraJob) -> int:
         spec = job.compose()
         from cvrun.prepare import prepare
         from cvrun.rehearse import require_weights
+        from cvrun.report.openings import in_words, of_run
         from cvrun.report.split_table import split_table
         from cvrun.report.tables import plain_table
 
         with hearing() as warned:
             plan = prepare(spec).plan
             require_weights(spec)
+        opened = in_words(of_run(plan.folder)) if plan.folder.spec.exists() else []
     except CvrunError as error:
         say(f"cvrun check: {error}")
         return error.exit_code
@@ -38,6 +40,7 @@ def _check(job: HydraJob) -> int:
     status = plan.folder.read_status()
     if status is not None:
         text += f"this run exists: {status.get('state')} at step {status.get('step')}\n"
+        text += "".join(f"{line}\n" for line in opened)
     show(text)
     warned.strict = spec.settings.strict_warnings
     warned.add(plan.warnings)

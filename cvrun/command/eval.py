@@ -11,6 +11,7 @@ from cvrun.command._measured import Images, add_arguments, content, measure, rea
 from cvrun.command._output import show
 from cvrun.errors import ConfigError
 from cvrun.folder import finite
+from cvrun.report.openings import below, in_words, of_run, own_part
 from cvrun.warned import hearing
 
 
@@ -19,15 +20,17 @@ def run(arguments: list[str]) -> int:
     given = _parser().parse_intermixed_args(arguments)
     with hearing() as warned:
         loaded = ready(given)
+        opened = of_run(loaded.folder)
         prepared = loaded.prepared
         warned.strict = prepared.plan.spec.settings.strict_warnings
         images = Images(given.split, given.split, prepared.manifest, prepared.split.parts()[given.split])
         measured = measure(loaded, images, asked(given, images.manifest, loaded.trained.classes))
     warned.require_none()
     if given.json:
-        show(json.dumps(finite(content(loaded, images, measured)), indent=2) + "\n")
+        found = {**content(loaded, images, measured), **own_part(opened)}
+        show(json.dumps(finite(found), indent=2) + "\n")
     else:
-        show(text(loaded, images, measured))
+        show(text(loaded, images, measured) + below(in_words(opened)))
     return 0
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from cvrun.command._arguments import parser_of
 from cvrun.command._output import show
+from cvrun.folder import RunFolder
+from cvrun.report.openings import all_sets, below, of_run, own_part
 from cvrun.report.runs import find_runs, runs_table
 
 
@@ -17,5 +19,10 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     given = parser.parse_args(arguments)
     found = find_runs(given.folder)
-    show(f"{json.dumps(found, indent=2)}\n" if given.json else runs_table(found))
+    folders = [Path(run["path"]) for run in found]
+    if given.json:
+        show(json.dumps([{**run, **own_part(of_run(RunFolder(Path(run["path"]))))} for run in found], indent=2) + "\n")
+        return 0
+    show(runs_table(found))
+    show(below(all_sets(folders)))
     return 0

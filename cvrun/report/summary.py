@@ -9,6 +9,7 @@ from typing import Any
 
 from cvrun.errors import ConfigError, printable
 from cvrun.folder import RunFolder
+from cvrun.report.openings import below, or_fault
 from cvrun.report.tables import text_table
 from cvrun.yamlfile import load_yaml
 
@@ -36,11 +37,12 @@ def summary(path: Path, status: Mapping[str, Any], note: str = "") -> str:
     if imbalance := disclosure(path):
         lines.append(printable(f"imbalance: {imbalance}"))
     text = "\n".join(lines) + "\n"
+    opened = below(or_fault(RunFolder(path))) if status.get("state") == "finished" else ""
     metrics = status.get("metrics")
     if not isinstance(metrics, Mapping):
-        return text
+        return text + opened
     details = read_details(path, "val")
-    return text + "\n" + metric_table(metrics) + class_table(details.get("per_class", []))
+    return text + "\n" + metric_table(metrics) + class_table(details.get("per_class", [])) + opened
 
 
 def disclosure(path: Path) -> str:

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "cvrun"
 
 GROUND = {"", "errors", "rng", "duration", "dist", "folder", "cache", "fault", "tensorfile", "yamlfile", "streams"}
 GROUND |= {"allocator", "cores", "lock", "ranks", "cells", "physical", "stopping", "patience", "interval", "warned"}
+GROUND |= {"ledger", "opening"}
 PARTS = {
     "data",
     "split",

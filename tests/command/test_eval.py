@@ -38,17 +38,27 @@ def test_it_prints_the_numbers_of_the_last_evaluation_of_the_best_weights(call, 
 
 
 def test_its_metrics_are_those_of_scikit_learn(call, finished):
-    document = one_document(call("eval", finished, "--split", "test", "--json").out)
-    file = saved(finished, "test")
+    document = one_document(call("eval", finished, "--split", "train", "--json").out)
+    file = saved(finished, "train")
     probabilities, targets = file["probabilities"], file["targets"]
     labels = probabilities.argmax(axis=1)
-    assert len(targets) == document["images"] == 180
+    assert len(targets) == document["images"] == 1437
     assert document["metrics"]["accuracy"] == pytest.approx(accuracy_score(targets, labels))
     assert document["metrics"]["loss"] == pytest.approx(log_loss(targets, probabilities), rel=1e-5)
     recall = recall_score(targets, labels, average=None)
     assert [row["recall"] for row in document["per_class"]] == pytest.approx(list(recall))
     assert np.trace(document["confusion_matrix"]) == (labels == targets).sum()
     assert not (set(file["ids"]) & set(saved(finished, "val")["ids"]))
+
+
+def test_a5_the_test_part_is_sealed(call, finished, tools):
+    before = tools.files(finished.parents[1])
+    said = call("eval", finished, "--split", "test")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == (
+        "cvrun eval: --split test: the test part is sealed, expected train or val; cvrun test RUN --unseal opens it\n"
+    )
+    assert tools.files(finished.parents[1]) == before
 
 
 def test_the_last_weights_are_those_after_the_last_step(call, finished):
@@ -146,12 +156,3 @@ def test_a_run_without_a_checkpoint_says_so(call, finished):
     said = call("eval", finished)
     assert said.code == 4
     assert "nothing has been trained" in said.err
-
-
-def test_an_empty_part_is_an_error(call, tmp_path):
-    words = ("model.width=4", "trainer.epochs=1", "trainer.batch_size=300", "workers=0", "split.test=0")
-    assert call("train", *words).code == 0
-    (folder,) = tmp_path.glob("outputs/run/*")
-    said = call("eval", folder, "--split", "test")
-    assert said.code == 3
-    assert "test part is empty" in said.err

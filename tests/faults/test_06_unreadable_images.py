@@ -116,9 +116,9 @@ def test_a_class_may_not_vanish(call, root, tmp_path):
 def test_validation_and_test_images_are_never_left_out(call, root, tmp_path):
     (root / "test/bee/01.png").write_bytes(b"")
     assert call(*words(root, "skip_unreadable=0.5")).code == 0
-    said = call("eval", kit.run_folder(tmp_path), "--split", "test")
+    said = call("test", kit.run_folder(tmp_path), "--unseal")
     assert said.code == 3
-    assert said.err.startswith(f"cvrun eval: {root}/test/bee/01.png: cannot be decoded (")
+    assert said.err.startswith(f"cvrun test: {root}/test/bee/01.png: cannot be decoded (")
     assert said.err.endswith("; 1 of 8 test images cannot be used\n")
     (root / "val/dog/00.png").write_bytes(b"")
     said = call(*words(root, "skip_unreadable=0.5", "seed=1"))

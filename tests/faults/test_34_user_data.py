@@ -77,13 +77,14 @@ def watched(hook, images, tmp_path):
             path.chmod(0o700)
 
 
-def test_train_resume_eval_predict_and_check_only_read(call, hook, watched, tmp_path):
+def test_train_resume_eval_test_predict_and_check_only_read(call, hook, watched, tmp_path):
     words = [*kit.QUICK, f"data.root={watched}", "workers=2", "trainer.epochs=1"]
     assert call("check", *words).code == 0
     assert call("train", *words).code == 0
     (run,) = (tmp_path / "outputs/f").iterdir()
     assert call("resume", run, "trainer.epochs=2").code == 0
-    assert call("eval", run, "--split", "test").code == 0
+    assert call("eval", run).code == 0
+    assert call("test", run, "--unseal").code == 0
     assert call("predict", run, watched).code == 0
     # The hook sees what is done: every image was opened.
     assert {os.path.basename(os.path.dirname(name)) for name in hook.reads} >= set(kit.CLASSES)
