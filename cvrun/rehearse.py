@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from cvrun import options
 from cvrun.arithmetic import computes_bf16
+from cvrun.augment import Augment
 from cvrun.compiler import CPU_WARNING
 from cvrun.errors import ConfigError, CvrunError
 from cvrun.metric import Metric
@@ -45,7 +46,7 @@ class _NotDecoded(Exception):
 
 
 def try_parts(spec: Spec, shape: Shape, train_counts: NDArray[np.int64]) -> None:
-    """See that loss, optimizer, loggers and normalization can be built.
+    """See that augmentation, loss, optimizer, loggers and normalization can be built.
 
     Args:
         spec: What the user wants.
@@ -59,6 +60,7 @@ def try_parts(spec: Spec, shape: Shape, train_counts: NDArray[np.int64]) -> None
     def not_decoded() -> NoReturn:
         raise _NotDecoded
 
+    _require_channels(spec, shape)
     loss, optimizer, normalize, model = (spec.parts[name] for name in ("loss", "optimizer", "normalize", "model"))
     options.build("loss", loss.option, loss.config, train_counts)
     group = {"params": [nn.Parameter(torch.zeros(2, 2))], "weight_decay": optimizer.config.weight_decay}
@@ -75,6 +77,23 @@ def try_parts(spec: Spec, shape: Shape, train_counts: NDArray[np.int64]) -> None
         )
     except _NotDecoded:
         return
+
+
+def _require_channels(spec: Spec, shape: Shape) -> None:
+    """See that the augmentation is defined for images of this number of channels.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    choice = spec.parts["augment"]
+    augment: Augment = options.build("augment", choice.option, choice.config, shape.num_classes)
+    if augment.of_colour and shape.channels not in (1, 3):
+        key = augment.of_colour[0]
+        value = getattr(choice.config, key)
+        off = "none" if isinstance(value, str) else "0"
+        more = ", ".join(f"augment.{other}" for other in augment.of_colour[1:])
+        message = f"augment.{key}={value}: for grey and RGB images alone, expected {off} with {shape.channels} channels"
+        raise ConfigError(message, f"the same holds for {more}" if more else "")
 
 
 def require_weights(spec: Spec) -> None:

@@ -4,7 +4,8 @@ Contract of an option module: a flat frozen dataclass `Config` and `build(config
 To add one, write `cvrun/augment/NAME.py` and `configs/augment/NAME.yaml` (with `option: NAME`).
 Numbers are drawn per sample with `rng.uniform(keys, num, "name of the operation")`, so a sample's draw depends on
 its key alone, never on its neighbours or on the batch size. Geometric operations are applied to `batch.target` as
-well when it is a mask, (B, H, W). Evaluation never augments.
+well when it is a mask, (B, H, W). Evaluation never augments. Images may have any number of channels: what is defined
+for grey and RGB alone is named in `Augment.of_colour`.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ class Augment:
         region: Which part of each image is cut out and brought to that form, before change; None: the whole image, as
             in an evaluation.
         side: [pixels] To which the shorter side of an image is reduced before a region is cut out of it; 0: never.
+        of_colour: Keys of the option that are on and have a meaning for grey and RGB images alone.
     """
 
     change: Change
     region: Region | None = None
     side: int = 0
+    of_colour: tuple[str, ...] = ()

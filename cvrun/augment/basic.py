@@ -70,4 +70,5 @@ def build(config: Config, num_classes: int) -> Augment:
             image = step(image, step.parameters(keys))
         return replace(batch, image=image)
 
-    return Augment(augment)
+    keys_on = (key for key in ("contrast", "saturation", "hue") if getattr(config, key) > 0)
+    return Augment(augment, of_colour=tuple(keys_on))

@@ -179,8 +179,16 @@ def build(config: Config, num_classes: int) -> Augment:
         return batch
 
     if c.region == "none":
-        return Augment(augment)
-    return Augment(augment, _region.resized_crop((c.area_min, c.area_max), (c.ratio_min, c.ratio_max)), c.side)
+        return Augment(augment, of_colour=_of_colour(c))
+    region = _region.resized_crop((c.area_min, c.area_max), (c.ratio_min, c.ratio_max))
+    return Augment(augment, region, c.side, _of_colour(c))
+
+
+def _of_colour(c: Config) -> tuple[str, ...]:
+    """Give the keys that are on and need grey or RGB images: luma, hue, and policies, which have operations of them."""
+    jitter = [key for key in ("contrast", "saturation", "hue") if c.jitter > 0 and getattr(c, key) > 0]
+    others = [key for key in ("grey", "lighting") if getattr(c, key) > 0]
+    return (*jitter, *others, *(["policy"] if c.policy != "none" else []))
 
 
 def _geometric(c: Config) -> list[Step]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from cvrun import tensorfile
@@ -123,7 +124,8 @@ def adapt_channels(weight: Tensor, channels: int) -> Tensor:
 
     From colour to grey the weights of the three channels are added, so that a grey image gives the same output as
     its copy in three equal channels; from grey to colour the weight is repeated and divided by three. A stem that
-    moves pixels into channels has a multiple of both numbers.
+    moves pixels into channels has a multiple of both numbers. For any other number the three are repeated in turn and
+    multiplied by 3 / channels, as timm does it, so that the sums stay as large as they were.
 
     Args:
         weight: (out, in, height, width).
@@ -134,6 +136,8 @@ def adapt_channels(weight: Tensor, channels: int) -> Tensor:
         return weight.reshape(len(weight), channels, 3, *weight.shape[2:]).sum(dim=2)
     if 3 * have == channels:
         return weight.repeat_interleave(3, dim=1) / 3
+    if have == 3 and channels not in (0, 3):
+        return weight[:, torch.arange(channels) % 3] * (3 / channels)
     return weight
 
 

@@ -133,6 +133,22 @@ def test_grey_images_have_no_saturation_and_no_hue():
     assert torch.equal(got, batch.image.float())
 
 
+@pytest.mark.parametrize("key", ["contrast", "saturation", "hue"])
+def test_what_needs_colours_is_named(key):
+    assert basic.build(dataclasses.replace(OFF, **{key: 0.1}), 10).of_colour == (key,)
+
+
+def test_the_rest_works_with_any_number_of_channels():
+    config = dataclasses.replace(OFF, hflip=0.5, vflip=0.5, crop_padding=2, brightness=0.5)
+    assert basic.build(config, 10).of_colour == ()
+    keys, wide = keys_of(6), batch_of(6, channels=6)
+    both = augment(config, wide, keys).image
+    # Each half is what becomes of it alone.
+    for part in (slice(0, 3), slice(3, 6)):
+        alone = augment(config, dataclasses.replace(wide, image=wide.image[:, part]), keys).image
+        assert torch.equal(both[:, part], alone)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "rule"),
     [

@@ -244,3 +244,34 @@ def test_a_gpu_gives_what_the_cpu_gives(batch, keys_of, name, keys_on):
     apart = (got.image.cpu().double() - wanted.image.double()).abs()
     # Cosines and square roots may differ in the last bit, and so a place half-way between two pixels.
     assert (apart > (0 if wanted.image.dtype == torch.uint8 else 1e-3)).double().mean() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"jitter": 0.5, "contrast": 0.1, "hue": 0.1, "brightness": 0.3}, ("contrast", "hue")),
+        ({"jitter": 0.0, "saturation": 0.1}, ()),
+        ({"grey": 0.1, "lighting": 0.1}, ("grey", "lighting")),
+        ({"policy": "trivialaugment", "region": "resized_crop"}, ("policy",)),
+        (
+            {"jitter": 1.0, "brightness": 0.3, "blur": 0.5, "rotation": 20, "erasing": 0.5, "cutout": 4, "hflip": 0.5},
+            (),
+        ),
+    ],
+)
+def test_what_needs_colours_is_named(changes, named):
+    assert standard.build(dataclasses.replace(OFF, **changes), 10).of_colour == named
+
+
+def test_the_rest_works_with_five_channels(pictures, keys_of):
+    """Each channel is what becomes of it beside others."""
+    on = {"jitter": 1.0, "brightness": 0.3, "blur": 0.5, "rotation": 20, "cutout": 4, "hflip": 0.5}
+    config = dataclasses.replace(OFF, **on)
+    five, keys = pictures(8, channels=5), keys_of(8)
+
+    def change(image):
+        return standard.build(config, 10).change(Batch(image, torch.zeros(8, dtype=torch.int64), torch.arange(8)), keys)
+
+    whole = change(five).image
+    assert whole.shape == (8, 5, 19, 26)
+    torch.testing.assert_close(whole[:, 2:5], change(five[:, 2:5]).image, rtol=0, atol=1e-3)

@@ -258,6 +258,14 @@ def test_channels_are_adapted_as_timm_does(given):
     torch.testing.assert_close(_weights.adapt_channels(weight, wanted), expected)
 
 
+@pytest.mark.parametrize("channels", [2, 4, 5, 7])
+def test_channels_beyond_grey_and_colour_are_adapted_as_timm_does(channels):
+    from timm.models import adapt_input_conv
+
+    weight = torch.randn(8, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(_weights.adapt_channels(weight, channels), adapt_input_conv(channels, weight))
+
+
 def test_channels_of_a_stem_that_moves_pixels_into_channels():
     from timm.models import adapt_input_conv
 
