@@ -60,6 +60,11 @@ class Imbalance:
         return not np.allclose(self.shown, _shares(np.array(self.counts)), rtol=1e-9, atol=0)
 
     @property
+    def resampled_shares(self) -> tuple[float, ...]:
+        """What is shown where that differs from the training images; else nothing."""
+        return self.shown if self.resampled else ()
+
+    @property
     def reweighted(self) -> bool:
         """Whether the loss counts the classes unequally."""
         return not np.allclose(self.class_weights, self.class_weights[0], rtol=1e-9, atol=0)
@@ -94,7 +99,7 @@ class Imbalance:
         """Give the numbers for plan.yaml; a list that says nothing new is empty."""
         return {
             "epoch_images": self.epoch_images,
-            "shown": list(self.shown) if self.resampled else [],
+            "shown": list(self.resampled_shares),
             "class_weights": list(self.class_weights) if self.reweighted else [],
             "prior_shift": list(self.prior_shift),
             "line": self.line(),

@@ -253,6 +253,14 @@ def test_a2_the_correction_holds_in_training_eval_and_predict(call, unbalanced, 
     assert f"imbalance  {line}" in shown.err.splitlines()
 
 
+def test_a1_check_shows_the_shares_beside_the_images(call, unbalanced):
+    table = call("check", *unbalanced, "sampler=undersample", "sampler.ratio=3").out.replace(" %", "%")
+    rows = [line.split() for line in table.splitlines()]
+    assert ["class", "train", "shown", "val", "test"] in rows
+    assert ["common", "108", "75.0%", "36", "36"] in rows and ["rare", "12", "25.0%", "4", "4"] in rows
+    assert "shown" not in call("check", *unbalanced).out.partition("\n\n")[2]
+
+
 def test_nothing_to_correct_changes_no_bit(call, unbalanced, tmp_path):
     for prior in ("none", "train"):
         trained(call, unbalanced, f"name={prior}", f"task.prior={prior}")

@@ -35,7 +35,7 @@ def _check(job: HydraJob) -> int:
         return error.exit_code
     text = plain_table(plan.lines())
     data = plan.data
-    text += "\n" + split_table(data.classes, data.counts, data.groups, data.strata)
+    text += "\n" + split_table(data.classes, data.counts, data.groups, data.strata, plan.imbalance.resampled_shares)
     text += "".join(f"warning: {printable(line)}\n" for line in plan.warnings)
     status = plan.folder.read_status()
     if status is not None:

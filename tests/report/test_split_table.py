@@ -32,6 +32,21 @@ def test_the_table_has_classes_groups_and_distances():
     ]
 
 
+def test_a1_what_training_shows_is_a_column():
+    counts = {"train": [90, 10], "val": [9, 1], "test": [0, 0]}
+    groups = {"train": 3, "val": 2, "test": 0}
+    text = split_table(["cat", "dog"], counts, groups, {}, shown=(0.5, 0.5))
+    assert [line.replace(" %", "%").split() for line in text.splitlines() if "─" not in line] == [
+        ["class", "train", "shown", "val", "test"],
+        ["cat", "90", "50.0%", "9", "0"],
+        ["dog", "10", "50.0%", "1", "0"],
+        ["all", "100", "100.0%", "10", "0"],
+        ["groups", "3", "-", "2", "0"],
+        # The whole is .9 and .1.
+        ["distance", "0.0000", "0.4000", "0.0000", "-"],
+    ]
+
+
 def test_strata_have_a_table_of_their_own():
     strata = {"train": {"cat, north": 3, "cat, south": 1}, "val": {"cat, north": 1, "cat, south": 1}}
     first, second = split_table(["cat"], {"train": [4], "val": [2]}, {}, strata).split("\n\n")
