@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from cvrun.data import Manifest
-from cvrun.errors import CvrunError, printable
+from cvrun.errors import CvrunError, DataError, printable
 
 _KEY = b"cvrun data.hash_ids"
 """So that the hashes are not those of another program that hashes the same names."""
@@ -55,6 +55,24 @@ def hiding(manifest: Manifest, hide: bool) -> Iterator[None]:
         if hide:
             error.args = (masked(str(error), manifest),)
         raise
+
+
+@contextmanager
+def listing(hide: bool) -> Iterator[None]:
+    """Keep back what a source says of its entries while it lists them, since nobody knows yet what in it is a name.
+
+    What it says of a key stays, such as data.root=FOLDER: no such folder.
+    """
+    try:
+        yield
+    except DataError as error:
+        said = str(error)
+        if not hide or said.startswith("data."):
+            raise
+        row = re.search(r"\brow \d+", said)
+        where = f", {row[0]}" if row else ""
+        message = f"data.hash_ids=true: the data cannot be listed{where}; what is wrong is not said, it may name images"
+        raise DataError(message, "cvrun check with data.hash_ids=false says it") from None
 
 
 def masked(text: str, manifest: Manifest) -> str:

@@ -17,7 +17,7 @@ from cvrun.errors import DataError
 from cvrun.exclusion import exclusions, without
 from cvrun.grouping import grouped
 from cvrun.plan import DataFacts, Flow
-from cvrun.privacy import hashed, hiding
+from cvrun.privacy import hashed, hiding, listing
 from cvrun.spec import Spec
 from cvrun.split import Split, checked, torn, with_synthetic
 from cvrun.split._file import fingerprint, names_of
@@ -55,7 +55,8 @@ def select(spec: Spec) -> Selection:
         CvrunError: If it cannot be listed, or not be split as asked.
     """
     data = spec.data
-    manifest: Manifest = options.build("data", spec.parts["data"].option, spec.parts["data"].config)
+    with listing(data.hash_ids):
+        manifest: Manifest = options.build("data", spec.parts["data"].option, spec.parts["data"].config)
     limits = (data.value_range[0], data.value_range[1]) if data.value_range else None
     manifest = replace(manifest, form=replace(manifest.form, value_range=limits))
     choice = spec.parts["split"]

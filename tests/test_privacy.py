@@ -5,7 +5,7 @@ import pytest
 
 from cvrun.data import ImageForm, Manifest
 from cvrun.errors import DataError
-from cvrun.privacy import hashed, hashed_name, hiding, masked
+from cvrun.privacy import hashed, hashed_name, hiding, listing, masked
 
 
 @pytest.fixture
@@ -58,3 +58,14 @@ def test_an_error_keeps_its_kind_and_loses_the_names(manifest):
     assert str(caught.value) == f"group '{hashed_name('jones')}' is in train and in val"
     with pytest.raises(DataError, match="'jones'"), hiding(manifest, False):
         raise DataError("group 'jones' is in train and in val")
+
+
+def test_what_a_source_says_of_its_entries_is_kept_back_and_of_its_keys_is_not():
+    with pytest.raises(DataError) as caught, listing(True):
+        raise DataError("/data/manifest.csv row 10, column 'path': 'smith.png', expected an image file")
+    assert "smith" not in str(caught.value)
+    assert "the data cannot be listed, row 10; " in str(caught.value)
+    with pytest.raises(DataError, match="^data.root=x: no such folder$"), listing(True):
+        raise DataError("data.root=x: no such folder")
+    with pytest.raises(DataError, match="^data: smith.png is listed twice$"), listing(False):
+        raise DataError("data: smith.png is listed twice")

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.metrics import accuracy_score, log_loss, recall_score
 
 from cvrun.trainer import checkpoint
@@ -156,3 +157,26 @@ def test_a_run_without_a_checkpoint_says_so(call, finished):
     said = call("eval", finished)
     assert said.code == 4
     assert "nothing has been trained" in said.err
+
+
+@pytest.fixture
+def odd(call, image_folder, tmp_path, monkeypatch):
+    """A run on images of which Pillow warns whenever one is decoded."""
+    words = ("data=folder", f"data.root={image_folder}", "data.size=8", "trainer.batch_size=16", "trainer.epochs=1")
+    said = call("train", *words, "model.width=4", "cache=off", "workers=0", "strict_warnings=true", "audit=false")
+    assert said.code == 0, said.err
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 12 * 10 - 1)
+    return next(tmp_path.glob("outputs/run/*"))
+
+
+@pytest.mark.parametrize("command", ["eval", "predict"])
+def test_a13_a_warning_ends_what_uses_a_strict_run(call, odd, image_folder, command):
+    words = [command, odd, *([image_folder] if command == "predict" else [])]
+    said = call(*words)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.count("warning: DecompressionBombWarning: ") == 1
+    assert said.err.splitlines()[-1].startswith(f"cvrun {command}: strict_warnings=true: DecompressionBombWarning")
+    loose = [*(["--set"] if command == "predict" else []), "strict_warnings=false"]
+    said = call(*words, *loose)
+    assert said.code == 0
+    assert said.err.count("DecompressionBombWarning") == 1
