@@ -104,7 +104,7 @@ def decoded(decoding: Decoding) -> Generator[Chunk]:
     count = len(decoding.indices)
     each = max(decoding.num_bytes() // max(count, 1), 1)
     size = max(min(CHUNK, CHUNK_BYTES // each), 1)
-    workers = min(decoding.workers, 1) if _are_small(decoding) else decoding.workers
+    workers = min(decoding.workers, 1) if are_small(decoding) else decoding.workers
     # The row that each chunk is at, for a message.
     at: dict[int, int] = {}
     try:
@@ -187,7 +187,7 @@ def _not_read(decoding: Decoding, row: int, fact: str) -> StorageError:
     return StorageError(message, f"does {disk} answer? worker_timeout=SECONDS waits longer")
 
 
-def _are_small(decoding: Decoding) -> bool:
+def are_small(decoding: Decoding) -> bool:
     """Whether an image costs more time in Python, where threads wait for each other, than in the decoder."""
     manifest, indices = decoding.manifest, decoding.indices
     if manifest.images is not None:

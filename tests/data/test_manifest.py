@@ -71,3 +71,52 @@ def test_the_fingerprint_follows_the_hash_that_a_file_must_have(tmp_path: Path) 
     ]
     assert found[0] == found[1] != found[2]
     assert plain.fingerprint(np.array([0])) not in found
+
+
+def test_a_form_without_a_range_is_named_as_before() -> None:
+    """Fingerprints of data, and so what runs belong to, are made from this text."""
+    form = ImageForm(32, 3, "crop")
+    assert repr(form) == "ImageForm(size=32, channels=3, fit='crop')"
+    assert repr(replace(form, value_range=(0.0, 4095.0))).endswith("fit='crop', value_range=(0.0, 4095.0))")
+    deep = replace(embedded([0, 1]), form=ImageForm(2, 1, "stretch", (0.0, 1.0)))
+    assert deep.fingerprint(np.arange(2)) != embedded([0, 1]).fingerprint(np.arange(2))
+
+
+@pytest.mark.parametrize(
+    ("form", "saved"),
+    [
+        (ImageForm(32, 3, "crop"), [32, 3, "crop"]),
+        (ImageForm(8, 5, "pad", (-1.0, 2.5)), [8, 5, "pad", -1.0, 2.5]),
+    ],
+)
+def test_a_form_is_read_as_it_was_saved(form: ImageForm, saved: list[object]) -> None:
+    assert form.saved() == saved
+    assert ImageForm.of_saved(saved) == form
+
+
+class Members:
+    def read(self, position: int) -> bytes:
+        raise AssertionError("opened")
+
+    def size(self, position: int) -> int:
+        return 10 + position
+
+    def origin(self, position: int) -> str:
+        return ""
+
+
+def test_images_inside_other_files_count_with_their_length_and_are_not_opened(tmp_path: Path) -> None:
+    """As files of their own of that length do."""
+    ids, labels, form = ("a", "b"), np.array([0, 1]), ImageForm(2, 1, "stretch")
+    for i in range(2):
+        (tmp_path / ids[i]).write_bytes(b"x" * (10 + i))
+    inside = Manifest(ids, labels, ("a", "b"), form, encoded=Members())
+    files = Manifest(ids, labels, ("a", "b"), form, paths=tuple(tmp_path / name for name in ids))
+    assert inside.num_bytes(1) == files.num_bytes(1) == 11
+    assert inside.fingerprint(np.arange(2)) == files.fingerprint(np.arange(2))
+
+
+def test_a_missing_file_that_may_not_be_named_is_not(tmp_path: Path) -> None:
+    hidden = Manifest(("7f3a",), np.array([0]), ("a",), ImageForm(2, 1, "pad"), paths=(tmp_path / "x",), named=False)
+    with pytest.raises(DataError, match=r"^image 7f3a: cannot be read \(No such file or directory\)"):
+        hidden.fingerprint(np.arange(1))

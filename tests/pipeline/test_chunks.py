@@ -1,9 +1,11 @@
 """Decoding in chunks: every row once, in order, whatever the number of workers and the size of a chunk."""
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cvrun.data import ImageForm, Manifest
 from cvrun.pipeline import chunks
@@ -61,3 +63,45 @@ def test_what_is_bad_is_told_by_position_in_the_order_of_the_rows(manifest, tmp_
 def test_embedded_images_have_a_name_and_no_folder(decoding):
     assert (decoding.source(), decoding.where(0)) == ("", "image 49")
     assert decoding.num_bytes() == NUM * 24
+
+
+class Members:
+    """PNG files in memory, as they would lie inside a shard."""
+
+    def __init__(self, size):
+        self.length = size
+
+    def read(self, position):
+        file = io.BytesIO()
+        Image.new("L", (6, 4), position).save(file, "PNG")
+        return file.getvalue()
+
+    def size(self, position):
+        return self.length
+
+    def origin(self, position):
+        return ""
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_images_inside_other_files_are_decoded_in_order(decoding, workers):
+    manifest = dataclasses.replace(decoding.manifest, images=None, encoded=Members(100_000))
+    found = list(decoded(dataclasses.replace(decoding, manifest=manifest, workers=workers)))
+    pixels = np.concatenate([chunk.pixels for chunk in found])
+    assert pixels.reshape(NUM, 24)[:, 0].tolist() == list(range(NUM))[::-1]
+    assert (decoding.source(), decoding.where(0)) == ("", "image 49")
+
+
+def test_small_images_inside_other_files_have_one_worker(decoding):
+    for size, small in ((chunks.SMALL - 1, True), (chunks.SMALL, False)):
+        manifest = dataclasses.replace(decoding.manifest, images=None, encoded=Members(size))
+        assert chunks.are_small(dataclasses.replace(decoding, manifest=manifest)) is small
+
+
+def test_a_folder_whose_name_may_not_be_shown_is_not(manifest, tmp_path):
+    paths = tuple(tmp_path / f"{i}.png" for i in range(NUM))
+    hidden = dataclasses.replace(manifest, images=None, paths=paths, named=False)
+    decoding = Decoding("train", hidden, np.arange(3), Bounded(1, 0), 0, 60.0)
+    assert decoding.source() == ""
+    said = str(chunks._not_read(decoding, 1, "not done"))
+    assert said.startswith("image 1: not done, tried 3 times; does the disk of the data answer?")

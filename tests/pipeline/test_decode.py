@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from cvrun.data import IMAGE_SUFFIXES, ImageForm
@@ -384,3 +385,95 @@ def test_a_whole_image_keeps_its_shape_and_its_shorter_side_is_bounded(tmp_path,
     assert found.shape == (*expected, 3) and found.dtype == np.uint8
     assert np.array_equal(found, np.asarray(reference))
     assert np.array_equal(decode_whole(path, 1, side).pixels.shape, (*expected, 1))
+
+
+def red(path: Path) -> Path:
+    """A file of pure red, written by whoever writes the format without losing bits."""
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pixels[..., 0] = 255
+    if path.suffix == ".npy":
+        np.save(path, pixels)
+    elif path.stem == "deep":
+        tifffile.imwrite(path, pixels.astype(np.uint16) * 257, photometric="rgb", compression="lzw")
+    elif path.stem == "real":
+        tifffile.imwrite(path, pixels.astype(np.float32), photometric="rgb")
+    else:
+        options: dict[str, Any] = {".webp": {"lossless": True}, ".jpg": {"quality": 100}}.get(path.suffix, {})
+        Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+REDS = ["x.jpg", "x.png", "x.bmp", "x.webp", "x.tif", "x.gif", "x.ppm", "x.npy", "deep.tif", "real.tif"]
+
+
+@pytest.mark.parametrize("name", REDS)
+def test_b8_red_is_red_in_every_format_wherever_it_lies(tmp_path: Path, name: str) -> None:
+    """Checklist B8 and E30: red, green, blue, in this order."""
+    path = red(tmp_path / name)
+    # JPEG rounds in YCbCr: pure red comes back as 254.
+    off = 1 if name == "x.jpg" else 0
+    limits = (0.0, 65535.0) if path.stem == "deep" else (0.0, 255.0)
+    form = ImageForm(8, 3, "crop", limits if path.stem == "real" else None)
+    source = decode_module.Source(path.read_bytes, "x")
+    for found in (
+        decode_module.decode(path, form),
+        decode_module.decode(path, ImageForm(4, 3, "stretch", limits)),
+        decode_whole(path, 3, 0, None, form.value_range),
+        decode_whole(path, 3, 4, None, limits),
+        decode_module.decode_from(source, form),
+        decode_module.decode_whole_from(source, 3, 0, form.value_range),
+    ):
+        np.testing.assert_allclose(
+            found.pixels.reshape(-1, 3).astype(int), [[255, 0, 0]] * (found.pixels.size // 3), atol=off
+        )
+    # BT.601: 0.299 * 255 = 76.2 for red; 29 for blue in its place.
+    grey = decode_module.decode(path, ImageForm(8, 1, "crop", form.value_range)).pixels
+    np.testing.assert_allclose(grey.astype(int), 76, atol=off)
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x.png", "x.bmp", "x.webp", "x.tif", "x.ppm"])
+def test_b8_opencv_has_the_same_colours_the_other_way_round(tmp_path: Path, name: str) -> None:
+    cv2 = pytest.importorskip("cv2")
+    path = saved(tmp_path / name, COLOUR)
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    np.testing.assert_allclose(bgr[..., ::-1], decode(path, RGB), atol=2 if name == "x.jpg" else 0)
+
+
+def test_16_bit_colours_without_a_range_keep_their_upper_byte(tmp_path: Path) -> None:
+    """What Pillow gives, and with it the pixels of all runs so far; a range takes all 16 bits."""
+    deep = np.full((8, 8, 3), 0x12F0, np.uint16)
+    tifffile.imwrite(tmp_path / "x.tif", deep, photometric="rgb")
+    assert decode(tmp_path / "x.tif", RGB).max() == decode(tmp_path / "x.tif", RGB).min() == 0x12
+    seen = decode_module.decode(tmp_path / "x.tif", ImageForm(8, 3, "crop", (0x1200, 0x12FF))).pixels
+    assert seen.min() == seen.max() == 0xF0
+
+
+def test_a_12_bit_image_in_16_bits_has_16_levels_without_a_range_and_all_with_it(tmp_path: Path) -> None:
+    every = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    Image.fromarray(every).save(tmp_path / "x.png")
+    blind = decode_module.decode(tmp_path / "x.png", ImageForm(64, 1, "crop")).pixels
+    seen = decode_module.decode(tmp_path / "x.png", ImageForm(64, 1, "crop", (0.0, 4095.0))).pixels
+    # 4095 / 257 = 15.93: levels 0 to 16.
+    assert (len(np.unique(blind)), blind.max(), len(np.unique(seen))) == (17, 16, 256)
+    np.testing.assert_array_equal(seen[..., 0], np.rint(every.astype(float) * 255 / 4095))
+
+
+def test_alpha_is_left_out_unless_it_is_counted(tmp_path: Path) -> None:
+    pixels = draw(8, 8, 4).astype(np.uint8)
+    path = saved(tmp_path / "x.png", pixels)
+    np.testing.assert_array_equal(decode(path, RGB), pixels[..., :3])
+    np.testing.assert_array_equal(decode(path, ImageForm(8, 4, "stretch")), pixels)
+    with pytest.raises(DataError, match=r"it has 3 channels, expected the 5 of data.channels; set data.channels=3"):
+        decode(path, ImageForm(8, 5, "stretch"))
+
+
+def test_pages_of_a_tiff_file_are_channels_where_they_are_as_many(tmp_path: Path) -> None:
+    pages = draw(5, 8, 8).astype(np.uint8)
+    first, *others = (Image.fromarray(page) for page in pages)
+    first.save(tmp_path / "x.tif", save_all=True, append_images=others)
+    found = decode_module.decode(tmp_path / "x.tif", ImageForm(8, 5, "stretch"))
+    np.testing.assert_array_equal(found.pixels, np.moveaxis(pages, 0, 2))
+    assert not found.animated
+    grey = decode_module.decode(tmp_path / "x.tif", GREY)
+    np.testing.assert_array_equal(grey.pixels[..., 0], pages[0])
+    assert grey.animated

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from cvrun.data import ImageForm
 from cvrun.pipeline.form import bound, bound_array, fit_array
+from cvrun.pipeline.levels import UnfitError
 
 GREY = ImageForm(8, 1, "stretch")
 RGB = ImageForm(8, 3, "stretch")
@@ -72,3 +73,25 @@ def test_an_array_is_bounded_as_its_image(channels: int) -> None:
         expected = bound(Image.fromarray(pixels), channels, side)
         np.testing.assert_array_equal(bound_array(pixels, channels, side), expected)
     np.testing.assert_allclose(bound_array(pixels, 3, 15), resized(pixels, 15, 22), atol=1.01)
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("channels", [2, 4, 5, 7])
+def test_each_of_many_channels_is_resized_as_a_grey_image(channels: int, fit: str) -> None:
+    """Alpha among four would weigh the others, were it taken for alpha."""
+    pixels = draw(20, 13, channels)
+    got = fit_array(pixels, ImageForm(8, channels, fit))
+    alone = [fit_array(pixels[..., k : k + 1], ImageForm(8, 1, fit)) for k in range(channels)]
+    np.testing.assert_array_equal(got, np.concatenate(alone, axis=2))
+    bounded = bound_array(pixels, channels, 8)
+    assert bounded.shape == (12, 8, channels)
+    np.testing.assert_array_equal(bounded[..., -1:], bound_array(pixels[..., -1:], 1, 8))
+
+
+@pytest.mark.parametrize(("have", "wanted"), [(5, 3), (3, 5), (1, 2), (2, 1), (4, 3), (3, 4)])
+def test_channels_that_differ_are_both_named(have: int, wanted: int) -> None:
+    for change in (lambda x: fit_array(x, ImageForm(4, wanted, "crop")), lambda x: bound_array(x, wanted, 0)):
+        with pytest.raises(UnfitError) as caught:
+            change(draw(6, 5, have))
+        assert caught.value.reason == f"it has {have} channel{'s' * (have > 1)}"
+        assert (caught.value.rule, caught.value.hint) == (f"the {wanted} of data.channels", f"set data.channels={have}")

@@ -189,3 +189,36 @@ def test_what_is_there(decoding):
     assert [one.last_used for one in found[1:]] == [5, 3]
     assert (found[1].header["count"], found[2].header, found[2].size) == (4, {}, 9)
     assert use is not None
+
+
+class Members:
+    """Image files inside a shard; reading one here is an error."""
+
+    def __init__(self, origins):
+        self.origins = origins
+
+    def read(self, position):
+        raise AssertionError("opened")
+
+    def size(self, position):
+        return 100 + position
+
+    def origin(self, position):
+        return self.origins[position]
+
+
+def test_what_lies_inside_other_files_is_told_apart_by_what_these_say_and_not_opened():
+    def name(origins, hashes=None, form=FORM):
+        fields = {"encoded": Members(origins), "hashes": hashes}
+        manifest = Manifest(tuple("abc"), np.zeros(3, np.int64), ("x",), FORM, **fields)
+        return stores.fingerprint(Decoding("train", manifest, np.arange(2), Whole(form), 0, 60.0))
+
+    first = name(["s.tar 5 0", "s.tar 5 1", "s.tar 5 2"])
+    assert name(["s.tar 5 0", "s.tar 5 1", "elsewhere"]) == first
+    others = [
+        name(["s.tar 6 0", "s.tar 5 1", ""]),
+        name(["s.tar 5 0", "s.tar 5 9", ""]),
+        name(["s.tar 5 0", "s.tar 5 1", ""], ("0" * 64,) * 3),
+        name(["s.tar 5 0", "s.tar 5 1", ""], form=ImageForm(8, 3, "crop", (0.0, 99.0))),
+    ]
+    assert len({first, *others}) == 5
