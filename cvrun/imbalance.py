@@ -21,6 +21,9 @@ _WORTH_A_LINE = 1.5
 _WORTH_A_WARNING = 3.0
 """The same, above which a score that rewards the largest class is warned about."""
 
+_ALIKE = ("balanced_accuracy", "macro_recall")
+"""Metrics of the most probable class that count all classes alike."""
+
 _LISTED = 6
 """Classes up to which each is named in a line; of more the smallest and the largest."""
 
@@ -116,6 +119,11 @@ class Imbalance:
             found.append(
                 f"{monitor} rewards the majority class, which is {self.ratio:.1f} times the smallest:"
                 f" monitor.metric={where}/balanced_accuracy counts all classes alike"
+            )
+        if self.prior_shift and metric in _ALIKE:
+            found.append(
+                f"task.prior={self.prior} lets the most probable class be that at these shares, but {monitor} counts"
+                " all classes alike: task.prior=none usually scores higher"
             )
         return found
 

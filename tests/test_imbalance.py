@@ -106,6 +106,20 @@ def test_a_sampler_and_class_weights_together_are_warned_about():
         assert dataclasses.replace(both, **one).warnings("val/loss") == []
 
 
+@pytest.mark.parametrize(
+    ("shift", "monitor", "warned"),
+    [
+        ((0.9, -1.4, -1.5), "val/balanced_accuracy", True),
+        ((0.9, -1.4, -1.5), "val/ema/macro_recall", True),
+        ((0.9, -1.4, -1.5), "val/loss", False),
+        ((), "val/balanced_accuracy", False),
+    ],
+)
+def test_a_correction_that_the_score_does_not_reward_is_warned_about(shift, monitor, warned):
+    part = dataclasses.replace(BLOOD, shown=(0.6, 0.2, 0.2), prior="train", prior_shift=shift, sampler="undersample")
+    assert [line.startswith("task.prior=train lets") for line in part.warnings(monitor)] == [True] * warned
+
+
 @pytest.mark.parametrize("sampler", ["undersample", "oversample", "weighted"])
 def test_every_sampler_with_class_weights_is_warned_about(sampler, unbalanced):
     words = [*unbalanced, f"sampler={sampler}", "loss.class_weights=sqrt"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 from torch import nn
 
 from cvrun.errors import RuleError
@@ -179,3 +179,7 @@ def test_m6_the_mean_probability_is_the_prevalence_after_correction(name, preval
     # Who ranks above whom stays (van den Goorbergh et al. 2022), who is above one half does not.
     assert roc_auc_score(truth, corrected) == pytest.approx(roc_auc_score(truth, raw), abs=1e-5)
     assert (corrected > 0.5).sum() < (raw > 0.5).sum()
+    # More are right, fewer of the rare ones are found: accuracy rises, balanced accuracy falls.
+    decided, before = corrected > 0.5, raw > 0.5
+    assert accuracy_score(truth, decided) > accuracy_score(truth, before)
+    assert balanced_accuracy_score(truth, decided) < balanced_accuracy_score(truth, before)
