@@ -145,7 +145,7 @@ def _decoded(
         # Damaged files make Pillow raise nearly anything: OSError, SyntaxError, ValueError, struct.error, ...
         except Exception as error:
             rule = f"an image ({', '.join(FORMATS)}, NPY)"
-            raise ImageError(source.where, f"cannot be decoded ({_reason(error)})", rule) from error
+            raise ImageError(source.where, f"cannot be decoded ({reason_of(error)})", rule) from error
 
 
 def _check_content(source: Source, content: bytes) -> None:
@@ -156,7 +156,7 @@ def _check_content(source: Source, content: bytes) -> None:
         raise ImageError(source.where, fact, rule, "the file was changed or is damaged")
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Give an exception in a few words; Pillow repeats the file name in some."""
     if isinstance(error, UnidentifiedImageError):
         return "its content is none of these formats"

@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE, CONFIGS, TESTS = ROOT / "cvrun", ROOT / "configs", ROOT / "tests"
 
-WITHOUT_YAML = {"metric", "pipeline", "trainer", "command", "report"}
+WITHOUT_YAML = {"audit", "metric", "pipeline", "trainer", "command", "report"}
 """Folders of cvrun whose modules are not options that a config can choose."""
 
 MAX_LINES = 250
