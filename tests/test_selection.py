@@ -188,8 +188,8 @@ def test_a_group_in_two_parts_stops_the_run(chosen):
     # p0: 4 images in train, 80 and 81 in val; p1: 4 in train, 100 in the test.
     assert str(caught.value) == (
         "split: group 'p0' is in train and in val, expected every group in one part; 2 groups lie in more than one"
-        " part: images 8 of train, 2 of val, 1 of test; use split=holdout with split.grouped=true, or correct data.group_by,"
-        " data.group_pattern or the group column; data.accept_leakage=true trains all the same"
+        " part: images 8 of train, 2 of val, 1 of test; use split=holdout with split.grouped=true, or correct"
+        " data.group_by, data.group_pattern or the group column; data.accept_leakage=true trains all the same"
     )
 
 

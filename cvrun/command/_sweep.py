@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cvrun.errors import ConfigError
 from cvrun.keys import FAIL_FAST
+from cvrun.report.folds import Fold, folds_table, without_fold
 from cvrun.report.tables import text_table
 
 
@@ -26,6 +27,8 @@ class Job:
         seconds: [seconds] It took now.
         state: finished, interrupted, not started, or what went wrong.
         exit_code: 0 when it is finished.
+        fold: Which fold of a cross-validation it is, from 0, and of how many; None where it is none.
+        metrics: Name -> value where it is finished, the monitored one first.
     """
 
     number: int
@@ -34,6 +37,8 @@ class Job:
     seconds: float
     state: str
     exit_code: int
+    fold: tuple[int, int] | None = None
+    metrics: dict[str, float | None] = field(default_factory=dict)
 
 
 def sweeps(arguments: Sequence[str]) -> bool:
@@ -61,7 +66,11 @@ def append(path: Path, job: Job) -> None:
 def read(path: Path) -> list[Job]:
     """Give the jobs of the file in the order of the sweep."""
     jobs = [line for line in _lines(path) if "signal" not in line]
-    return sorted((Job(**{**job, "said": tuple(job["said"])}) for job in jobs), key=lambda job: job.number)
+    return sorted(map(_job, jobs), key=lambda job: job.number)
+
+
+def _job(line: dict[str, Any]) -> Job:
+    return Job(**{**line, "said": tuple(line["said"]), "fold": tuple(line["fold"]) if line["fold"] else None})
 
 
 def note_signal(path: Path, number: int) -> None:
@@ -87,7 +96,10 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def sweep_table(jobs: Sequence[Job]) -> str:
-    """Give an empty line and the table: score, what was swept, state, time; in the order of the sweep."""
+    """Give an empty line and the table: score, what was swept, state, time; in the order of the sweep.
+
+    Where jobs are folds of a cross-validation, a table of mean and spread over them follows.
+    """
     shared = set.intersection(*(set(job.said) for job in jobs))
     swept = [" ".join(text for text in job.said if text not in shared) or "-" for job in jobs]
     rows = [
@@ -97,4 +109,15 @@ def sweep_table(jobs: Sequence[Job]) -> str:
     failed = sum(job.exit_code != 0 for job in jobs)
     ending = f"{len(jobs) - failed} of {len(jobs)} jobs finished; the same command again runs what is missing\n"
     table = text_table(["score", "swept", "state", "time"], rows, right=(0, 3))
-    return f"\n{table}" + (f"\n{ending}" if failed else "")
+    return f"\n{table}" + _folds(jobs, shared) + (f"\n{ending}" if failed else "")
+
+
+def _folds(jobs: Sequence[Job], shared: Set[str]) -> str:
+    """Give the table of the folds among the jobs: of those that say the same but for the fold."""
+    folds = []
+    for job in jobs:
+        if job.fold is not None:
+            setting = without_fold(job.said)
+            shown = " ".join(text for text in setting if text not in shared) or "all jobs"
+            folds.append(Fold(" ".join(setting), shown, *job.fold, job.metrics))
+    return folds_table(folds)

@@ -17,6 +17,8 @@ from cvrun.command._sweep import Job, append, noted_signal, read, sweep_table, s
 from cvrun.config import HydraJob, run_command
 from cvrun.dist import launched_world_size
 from cvrun.errors import ConfigError
+from cvrun.folder import RunFolder
+from cvrun.report.folds import fold_numbers, metrics_of
 
 
 def run(arguments: list[str]) -> int:
@@ -70,4 +72,8 @@ def _job(file: Path, relay: Relay, fail_fast: bool, job: HydraJob) -> None:
     if ending.text:
         show(ending.text, kept=ending.folder)
     seconds = time.monotonic() - began
-    append(file, Job(number or 0, job.said, ending.score, seconds, ending.state, ending.exit_code))
+    # What the folds of a cross-validation come to is asked for after a sweep alone.
+    fold = fold_numbers(job.config.get("split")) if number is not None else None
+    status = RunFolder(ending.folder).read_status() if fold and ending.folder else None
+    metrics = metrics_of(status or {})
+    append(file, Job(number or 0, job.said, ending.score, seconds, ending.state, ending.exit_code, fold, metrics))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import statistics
 import threading
 import time
 
@@ -154,6 +155,39 @@ def test_jobs_survive_the_file_between_processes(tmp_path):
     for job in jobs:
         append(path, job)
     assert read(path) == [jobs[1], jobs[0]]
+
+
+FOLDS = ("split=kfold", "split.folds=3")
+
+
+def test_folds_end_with_their_mean(call, tmp_path):
+    said = call("train", "-m", *QUICK, *FOLDS, "split.fold=0,1,2", "seed=0,1")
+    assert said.code == 0
+    found = {}
+    for seed in ("seed=0", "seed=1"):
+        scores = [run["score"] for run in _runs(tmp_path) if seed in run["overrides"]]
+        spread = statistics.mean(scores), statistics.stdev(scores), min(scores), max(scores)
+        found[seed] = ["3", *(f"{value:.4f}" for value in spread)]
+    lines = [line.split() for line in said.out[said.out.rindex("setting ") :].splitlines()]
+    assert {line[0]: line[2:] for line in lines if line[1:2] == ["val/accuracy"]} == found
+    listed = [
+        line.split()[-6:] for line in call("runs", tmp_path / "outputs").out.splitlines() if "split=kfold" in line
+    ]
+    assert sorted(row[1:] for row in listed if row[0] == "val/accuracy") == sorted(found.values())
+
+
+def test_a_fold_that_fails_leaves_no_mean(call, monkeypatch):
+    monkeypatch.setenv("CVRUN_FAULT", "job.begin@2=enospc")
+    said = call("train", "-m", *QUICK, *FOLDS, "split.fold=0,1,2")
+    assert said.code == 1
+    assert "all jobs: fold 1 is missing, so there is no mean\n" in said.out
+    assert "2 of 3" in said.out and "val/loss" not in said.out[said.out.rindex("setting ") :]
+
+
+def _runs(root):
+    from cvrun.report.runs import find_runs
+
+    return find_runs(root / "outputs")
 
 
 def test_the_table_names_only_what_differs(monkeypatch):
