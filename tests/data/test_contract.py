@@ -27,10 +27,10 @@ def node(choice: str) -> dict[str, Any]:
 def tiny(tmp_path: Path, picture: Any, write_set: Any) -> Callable[[str], dict[str, Any]]:
     """Gives what a source needs beside its YAML; makes the files."""
 
-    def tree() -> list[str]:
+    def tree(root: Path = tmp_path) -> list[str]:
         names = [f"{label}/{i}.png" for label in ("cat", "dog") for i in range(3)]
         for name in names:
-            picture(tmp_path / name)
+            picture(root / name)
         return names
 
     def make(option: str) -> dict[str, Any]:
@@ -46,6 +46,10 @@ def tiny(tmp_path: Path, picture: Any, write_set: Any) -> Callable[[str], dict[s
                     info = tarfile.TarInfo(name.replace(".png", ".cls"))
                     info.size = 3
                     tar.addfile(info, io.BytesIO(name[:3].encode()))
+        elif option == "huggingface":
+            # datasets takes the name of the root itself for that of a split.
+            tree(tmp_path / "images")
+            return {"root": str(tmp_path / "images")}
         elif option == "torchvision":
             write_set("MNIST", tmp_path)
             return {"root": str(tmp_path), "name": "MNIST"}
