@@ -4,6 +4,8 @@ Contract of an option module: a flat frozen dataclass `Config` and `build(config
 To add a source, write `cvrun/data/NAME.py` and `configs/data/NAME.yaml` (with `option: NAME`).
 A source never writes below its root and never opens an image: it lists, reads labels and decides the class order,
 once, so that a class index means the same in every split, checkpoint and prediction file.
+Of files that hold many images, tables and tar shards, it reads names, labels and what else is said about the images,
+never an image; `Encoded` reads one when a part of the pipeline asks for it.
 """
 
 from __future__ import annotations

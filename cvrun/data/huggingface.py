@@ -17,6 +17,7 @@ from cvrun.data._parts import Part, is_saved, open_folder, open_parquet, open_sa
 from cvrun.data._root import CONTROL, root_folder, shown
 from cvrun.data._rows import Rows, holds_images
 from cvrun.errors import ConfigError, DataError, did_you_mean, printable, require
+from cvrun.physical import Pixels
 
 MAX_LENGTH = 4096
 """[characters] of a class name or group."""
@@ -40,7 +41,7 @@ class Config:
     label_column: str
     group_column: str | None
     classes: tuple[str, ...] | None
-    size: int
+    size: Pixels
     channels: int
     fit: str
 
