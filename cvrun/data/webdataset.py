@@ -18,7 +18,6 @@ from cvrun.data._root import root_folder, some
 from cvrun.data._samples import Keys, Shard, read_shard
 from cvrun.errors import ConfigError, DataError, did_you_mean, printable, require
 from cvrun.physical import Pixels
-from cvrun.physical import Pixels
 
 _ENDING = re.compile(r"[A-Za-z0-9_.-]+")
 _INDEX = re.compile("[0-9]{1,9}")
