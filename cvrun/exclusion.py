@@ -8,6 +8,7 @@ import numpy as np
 
 from cvrun.cells import plain_text, read_table
 from cvrun.data import Manifest
+from cvrun.data._hashed import behind
 from cvrun.split import Indices, Split
 
 KEY = "data.exclude"
@@ -27,6 +28,9 @@ def exclusions(manifest: Manifest, file: str | None) -> dict[int, str]:
     table = read_table(Path(file), f"the table of {KEY}")
     path_column, reason_column = table.find("path", "id"), table.find("reason")
     positions = {name: i for i, name in enumerate(manifest.ids)}
+    # What a run whose names are hidden has found stands in hashes.
+    hidden = behind((plain_text(row[path_column]) for _, row in table.rows), manifest.ids)
+    positions |= {text: positions[name] for text, name in hidden.items()}
     found: dict[int, str] = {}
     rows: dict[int, int] = {}
     wrong: list[tuple[int, str]] = []

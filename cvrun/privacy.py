@@ -6,23 +6,14 @@ who reads the results, and not from who guesses names and hashes them: it is no 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from cvrun.data import Manifest
+from cvrun.data._hashed import hashed_name
 from cvrun.errors import CvrunError, DataError, printable
-
-_KEY = b"cvrun data.hash_ids"
-"""So that the hashes are not those of another program that hashes the same names."""
-
-
-def hashed_name(name: str) -> str:
-    """Give what stands for a name: 16 hex digits of a keyed blake2b; nothing for nothing."""
-    content = name.encode(errors="surrogateescape")
-    return hashlib.blake2b(content, digest_size=8, key=_KEY).hexdigest() if name else ""
 
 
 def hashed(manifest: Manifest) -> Manifest:

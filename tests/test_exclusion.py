@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cvrun.data import ImageForm, Manifest
+from cvrun.data._hashed import hashed_name
 from cvrun.errors import DataError
 from cvrun.exclusion import exclusions, without
 from cvrun.split import Split
@@ -44,6 +45,12 @@ def test_cells_that_cvrun_has_written_are_read_back(tmp_path):
     # As in unreadable.csv: a quote in front of what a spreadsheet would run.
     assert read(tmp_path, "path,reason\n'=b.png,x\n''=b.png,y\n") == {2: "x", 3: "y"}
     assert read(tmp_path, "path,reason\n=b.png,x\n") == {2: "x"}
+
+
+def test_what_a_run_with_hidden_names_has_written_is_read_as_well(tmp_path):
+    hidden = hashed_name("c.png")
+    assert read(tmp_path, f"path,reason\n{hidden},torn\na/1.png,blurred\n") == {4: "torn", 0: "blurred"}
+    assert "stands in row 2 as well" in refused(tmp_path, f"path,reason\n{hidden},torn\nc.png,torn\n")
 
 
 def test_home_is_expanded(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cvrun.data import SPLITS, Manifest
+from cvrun.data._hashed import behind
 from cvrun.errors import ConfigError, DataError, one_of
 from cvrun.split import Split, checked
 from cvrun.split._file import NONE, read, some
@@ -38,7 +39,10 @@ def build(config: Config, manifest: Manifest) -> Split:
     """
     if not config.file:
         raise ConfigError("split.file=null: expected a split file", "split.csv in the folder of a run is one")
-    named = read(Path(config.file))
+    written = read(Path(config.file))
+    # A run whose names are hidden has written hashes.
+    hidden = behind(written, manifest.ids)
+    named = {hidden.get(name, name): part for name, part in written.items()}
     known = set(manifest.ids)
     # A synthetic image that the file does not name joins the training part, as it does in every split.
     joining = np.zeros(len(manifest), np.bool_) if manifest.synthetic is None else manifest.synthetic

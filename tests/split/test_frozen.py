@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cvrun.data._hashed import hashed_name
 from cvrun.errors import ConfigError, DataError
 from cvrun.split import with_synthetic
 from cvrun.split._file import content
@@ -77,3 +78,13 @@ def test_no_file_is_named(make: Any) -> None:
 def test_others_has_two_values() -> None:
     with pytest.raises(ValueError, match="others=drop"):
         Config("x", "drop")
+
+
+def test_a_split_of_a_run_with_hidden_names_is_built_again(make: Any, tmp_path: Path) -> None:
+    manifest = replace(make([0] * 70 + [1] * 30), ids=tuple(f"smith-{i}" for i in range(100)))
+    split = holdout(HoldoutConfig(0.2, 0.1, 5, True, False), manifest)
+    path = tmp_path / "split.csv"
+    hidden = replace(manifest, ids=tuple(map(hashed_name, manifest.ids)))
+    path.write_bytes(content(hidden, split))
+    assert "smith" not in path.read_text()
+    assert parts(build(Config(str(path), "error"), manifest)) == parts(split)
