@@ -101,7 +101,8 @@ def _fill(note: Note, found: Raw, channels: int, limits: Range | None) -> None:
         bound_array(seen, channels, 0)
     low, high = values.min(), values.max()
     grey, colour = _pictures(values, float(low), float(high))
-    flat = low == high or (colour.std() < 1 and bool((values == values[0, 0]).all()))
+    # The small picture tells at once of nearly every image that it is not.
+    flat = low == high or (np.ptp(colour, axis=(0, 1)).max() <= 1 and bool((values == values[0, 0]).all()))
     if values.shape[2] == 3 and np.ptp(colour, axis=2).max() == 0 and (values == values[..., :1]).all():
         # Grey in three channels is the same image as grey in one.
         values = np.ascontiguousarray(values[..., :1])

@@ -83,6 +83,8 @@ def search(notes: Note, labels: Ints, parts: Ints, num_parts: int, picture: Ints
     for first, second, score in _candidates(structure, min(limits.copy, limits.alike)):
         other = picture[first] != picture[second]
         first, second, score = first[other], second[other], score[other]
+        if len(first) == 0:
+            continue
         copy = (score > limits.copy) & _verified(notes, first, second)
         for kind, chosen in ((_COPY, copy), (_ALIKE, ~copy & (score > limits.alike))):
             _add(near[kind], first[chosen], second[chosen], score[chosen], parts)
