@@ -179,3 +179,32 @@ def test_m23_nor_where_an_exclusion_is_wrong(call, words, tmp_path):
     said = call("train", *words, f"data.exclude={file}")
     assert said.code == 3
     assert told(said.out, said.err) == []
+
+
+def test_m23_nor_in_the_ledger_and_the_test_set(call, words, tmp_path):
+    assert call("train", *words).code == 0
+    (folder,) = tmp_path.glob("outputs/run/*")
+    silent(call("test", folder, "--unseal", "--by", "patient"), tmp_path)
+    assert list(tmp_path.glob("outputs/**/*ledger*"))
+
+
+def test_m23_nor_where_copies_and_suspects_are_found(call, words, root, tmp_path):
+    assert call("train", *words).code == 0
+    with (root / "manifest.csv").open(newline="") as file:
+        names = {hashed_name(row["path"]): root / row["path"] for row in csv.DictReader(file)}
+    (list_,) = tmp_path.glob("outputs/*/*/data.csv")
+    with list_.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    train, val = (next(names[row["id"]] for row in rows if row["part"] == part) for part in ("train", "val"))
+    (folder,) = tmp_path.glob("outputs/run/*")
+    said = call("suspects", folder, "--output", tmp_path / "outputs/suspects.csv")
+    silent(said, tmp_path)
+    shutil.copy(train, val)
+    shutil.rmtree(tmp_path / "outputs")
+    (tmp_path / "outputs").mkdir()
+    for command in (("train",), ("data", "--exclude", tmp_path / "outputs/exclude.csv")):
+        said = call(command[0], *words, *command[1:])
+        silent(said, tmp_path, 3)
+        assert any(hashed_name(path.relative_to(root).as_posix()) in said.out + said.err for path in (train, val))
+    out = tmp_path / "outputs/exclude.csv"
+    silent(call("train", *words, f"data.exclude={out}"), tmp_path)
