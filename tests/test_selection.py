@@ -241,6 +241,23 @@ def test_a_frozen_split_is_the_split_again(call, image_folder, tmp_path):
     assert said.code == 3 and "it was edited" in said.err
 
 
+def test_a_run_does_not_go_on_with_another_split(call, image_folder, tmp_path):
+    rows = [f"{kind}/{i:02d}.png,{'val' if i < 4 else 'train'}\n" for kind in ("cat", "dog", "owl") for i in range(20)]
+    file = tmp_path / "mine.csv"
+    file.write_text("id,part\n" + "".join(rows))
+    quick = ["model.width=4", "trainer.epochs=1", "trainer.batch_size=8", "workers=0", "data.size=8"]
+    words = ["data=folder", f"data.root={image_folder}", *quick, "split=frozen", f"split.file={file}"]
+    assert call("train", *words).code == 0
+    (run,) = tmp_path.glob("outputs/run/*")
+    # The same parts in another order of rows are the same split.
+    file.write_text("id,part\n" + "".join(reversed(rows)))
+    assert call("train", *words).code == 0 and call("eval", run).code == 0
+    file.write_text("id,part\n" + "".join(rows).replace("cat/00.png,val", "cat/00.png,train"))
+    for command in (("train", *words), ("resume", run, "trainer.epochs=2"), ("eval", run)):
+        said = call(*command)
+        assert said.code == 4 and ("cat/00.png: val -> train" in said.err or command[0] == "eval"), said.err
+
+
 def test_unreadable_images_are_in_the_flow(image_folder):
     (image_folder / "cat" / "00.png").write_bytes(b"no image")
     Image.new("RGB", (4, 4)).save(image_folder / "dog" / "20.png")

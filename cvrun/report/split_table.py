@@ -16,14 +16,14 @@ def distances(counts: Mapping[str, Sequence[int]]) -> dict[str, float | None]:
     Args:
         counts: Part -> images of each class, in one order.
     """
-    whole = [sum(column) for column in zip(*counts.values(), strict=True)]
+    whole: list[int] = [sum(column) for column in zip(*counts.values(), strict=True)]
     total = sum(whole)
 
     def distance(part: Sequence[int]) -> float | None:
         size = sum(part)
         if size == 0:
             return None
-        return 0.5 * sum(abs(n / size - w / total) for n, w in zip(part, whole, strict=True))
+        return sum(abs(n / size - w / total) for n, w in zip(part, whole, strict=True)) / 2
 
     return {name: distance(part) for name, part in counts.items()}
 

@@ -170,9 +170,8 @@ def test_folds_end_with_their_mean(call, tmp_path):
         found[seed] = ["3", *(f"{value:.4f}" for value in spread)]
     lines = [line.split() for line in said.out[said.out.rindex("setting ") :].splitlines()]
     assert {line[0]: line[2:] for line in lines if line[1:2] == ["val/accuracy"]} == found
-    listed = [
-        line.split()[-6:] for line in call("runs", tmp_path / "outputs").out.splitlines() if "split=kfold" in line
-    ]
+    shown = call("runs", tmp_path / "outputs").out
+    listed = [line.split()[-6:] for line in shown.splitlines() if "split=kfold" in line]
     assert sorted(row[1:] for row in listed if row[0] == "val/accuracy") == sorted(found.values())
 
 
