@@ -10,20 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cvrun import options
+from cvrun import normalized, options
 from cvrun.arithmetic import arranged, autocast, strict_kernels
 from cvrun.augment import Augment
 from cvrun.compiler import compile_models, telling
 from cvrun.dist import ALONE, Together
 from cvrun.early_stopping import Stopper
-from cvrun.images import Decodable, all_pixels, augmented, evaluated, identity, images_of, kept_for, where_cut
+from cvrun.images import Decodable, augmented, evaluated, images_of, kept_for, where_cut
 from cvrun.imbalance import shown_by
 from cvrun.logger import Header
 from cvrun.logger._queued import Queued
 from cvrun.logger._silent import Silent
 from cvrun.logger._together import Loggers
 from cvrun.metric import Metric
-from cvrun.normalize import Normalization, Source
+from cvrun.normalize import Normalization
 from cvrun.optimizer import param_groups
 from cvrun.optimizer._layout import keep_layout
 from cvrun.pipeline import Batch, Images
@@ -93,8 +93,7 @@ def build_run(
     train = prepared.train or images_of("train", *data, settings, recorder.say, kept)
     val = images_of("val", *data, settings, recorder.say)
     pixels = {"train": train.digest(), "val": val.digest()}
-    normalize = _normalize(spec, plan, train)
-    recorder.say(f"normalize: {spec.parts['normalize'].option}, {normalize.described()}")
+    normalize = normalized.fit(plan, train)
     schedule: Schedule = _option(spec, "scheduler", plan.training.span)
     loader = _train_loader(prepared, train, augment, normalize, together)
     task = build_task(spec, plan.data.counts["train"], plan.metrics, plan.imbalance.prior_shift)
@@ -191,18 +190,6 @@ def _option(spec: Spec, group: str, *arguments: Any) -> Any:
     return options.build(group, choice.option, choice.config, *arguments)
 
 
-def _normalize(spec: Spec, plan: Plan, images: Decodable) -> Normalization:
-    model = spec.parts["model"]
-    source = Source(
-        channels=plan.shape.channels,
-        train_images=lambda: all_pixels(images, spec.settings),
-        fingerprint=lambda: identity(images),
-        pretrained=options.load("model", model.option).pretrained_statistics(model.config),
-    )
-    normalize: Normalization = _option(spec, "normalize", source)
-    return normalize
-
-
 def _state(spec: Spec, training: TrainingPlan, model: nn.Module, schedule: Schedule) -> State:
     device = next(model.parameters()).device
     decay = spec.parts["optimizer"].config.weight_decay
@@ -240,7 +227,7 @@ def _meta(
         "split_fingerprint": plan.data.split_fingerprint,
         "pixels": pixels,
         "parameters": [f"{name} {tuple(value.shape)}" for name, value in model.state_dict().items()],
-        "normalization": {**normalize.state(), "split": plan.data.split_fingerprint},
+        "normalization": normalized.kept(normalize, plan),
         "prior_shift": list(plan.imbalance.prior_shift),
         "form": plan.data.form.saved(),
         "precision": plan.training.precision,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvrun import dist, fault
+from cvrun import dist, fault, normalized
 from cvrun.build import build_loggers, build_run, header
 from cvrun.card import COPY
 from cvrun.changes import NO_CHANGES, Changes
@@ -175,6 +175,7 @@ def _work(
             if folder.ours:
                 take_effect(run, state, prepared.plan, changes, recorder.say)
             recorder.open(header(prepared.plan, state.step, state.evaluated))
+            recorder.say(normalized.line(prepared.plan, run.checkpoint_meta))
             if restored:
                 recorder.say(f"going on from step {state.step:,}")
             write_status(run, state, "running", "training")

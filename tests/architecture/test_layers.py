@@ -54,6 +54,7 @@ ASSEMBLY = {
     "exclusion",
     "sections",
     "audit",
+    "normalized",
     "imbalance",
 }
 EDGE = {"cli", "command", "report", "__main__"}
