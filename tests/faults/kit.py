@@ -178,9 +178,9 @@ def run(words, cwd: Path, faults: str = "", seconds: float = 60, **more) -> Said
     return Child(words, cwd, faults, **more).wait(seconds)
 
 
-def make_images(root: Path, each: int = 10, size: int = 20) -> Path:
+def make_images(root: Path, each: int = 10, size: int = 20, seed: int = 0) -> Path:
     """40 generated images of 20 pixels, a folder for each of four classes, which differ in brightness."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     for number, name in enumerate(CLASSES):
         (root / name).mkdir(parents=True)
         for i in range(each):
