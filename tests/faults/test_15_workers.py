@@ -14,7 +14,7 @@ import pytest
 from cvrun import fault
 from cvrun.data import folder
 from cvrun.pipeline import chunks, kept, memory
-from cvrun.pipeline.decode import decode
+from cvrun.pipeline.decode import decode_from
 
 TWO = ("workers=2", "worker_timeout=1")
 
@@ -62,13 +62,13 @@ def test_three_failures_end_it_with_the_file_and_the_disk(action, fact, call, wo
 def test_the_file_that_hangs_is_named(call, words, monkeypatch):
     hung = []
 
-    def hang(path, form, sha256):
-        if path.name == "07.png" and path.parent.name == "cat":
-            hung.append(path)
+    def hang(source, form):
+        if source.where.endswith("cat/07.png"):
+            hung.append(source.where)
             time.sleep(30)
-        return decode(path, form, sha256)
+        return decode_from(source, form)
 
-    monkeypatch.setattr(kept, "decode", hang)
+    monkeypatch.setattr(kept, "decode_from", hang)
     said = call(*words, "workers=1", "worker_timeout=0.3", "split.test=0")
     assert said.code == 7
     assert f"cvrun train: {hung[0]}: not done within worker_timeout=0.3 s, tried 3 times" in said.err
@@ -107,16 +107,16 @@ def test_a_late_result_writes_nowhere(monkeypatch, manifest):
     right = memory.build_store(manifest, np.arange(40), 0, 60, ignore)
     go, gone, calls = threading.Event(), threading.Event(), []
 
-    def late(path, form, sha256):
-        calls.append(path)
-        found = decode(path, form, sha256)
+    def late(source, form):
+        calls.append(source.where)
+        found = decode_from(source, form)
         if len(calls) > 1:
             return found
         go.wait(20)
         threading.Timer(0.05, gone.set).start()
         return found._replace(pixels=255 - found.pixels)
 
-    monkeypatch.setattr(kept, "decode", late)
+    monkeypatch.setattr(kept, "decode_from", late)
     found = memory.build_store(manifest, np.arange(40), 1, 0.3, ignore)
     go.set()
     assert gone.wait(20)

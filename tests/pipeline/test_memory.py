@@ -14,7 +14,7 @@ from cvrun.data import ImageForm, Manifest, digits
 from cvrun.errors import DataError, OutOfMemoryError, StorageError
 from cvrun.pipeline import chunks, kept
 from cvrun.pipeline.chunks import Bad, Decoding
-from cvrun.pipeline.decode import Decoded, decode, decode_whole
+from cvrun.pipeline.decode import Decoded, Source, decode, decode_from, decode_whole
 from cvrun.pipeline.kept import Bounded, Whole
 from cvrun.pipeline.memory import build_store, in_memory
 from cvrun.pipeline.store import Ragged, Store
@@ -143,17 +143,17 @@ def test_too_many_images_for_the_memory(manifest: Manifest, monkeypatch: pytest.
 def test_an_error_in_progress_stops_at_once(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "SMALL", 0)
     monkeypatch.setattr(chunks, "CHUNK", 1)
-    decoded: list[Path] = []
+    decoded: list[str] = []
 
-    def slow(file: Path, form: ImageForm, sha256: str | None) -> Decoded:
-        decoded.append(file)
+    def slow(source: Source, form: ImageForm) -> Decoded:
+        decoded.append(source.where)
         time.sleep(0.002)
-        return decode(file, form)
+        return decode_from(source, form)
 
     def stop(_: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(kept, "decode", slow)
+    monkeypatch.setattr(kept, "decode_from", slow)
     with pytest.raises(KeyboardInterrupt):
         build_store(manifest, np.arange(NUM), 2, SLOW, stop)
     assert len(decoded) < NUM / 2
@@ -237,7 +237,7 @@ def test_images_of_different_shapes_that_do_not_fit(manifest: Manifest, monkeypa
     def whole(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(kept, "decode_whole", whole)
+    monkeypatch.setattr(kept, "decode_whole_from", whole)
     with pytest.raises(OutOfMemoryError, match="not enough memory to decode it"):
         in_memory(Decoding("train", manifest, np.arange(9), Bounded(3, 0), 0, SLOW), ignore)
 
