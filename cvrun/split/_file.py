@@ -23,6 +23,8 @@ from cvrun.split import Split
 
 NONE = "none"
 _FIRST = re.compile(r"# cvrun split sha256=([0-9a-f]{64})")
+_BARE = re.compile(r"[\w./-]+")
+"""A cell that needs no quotes; a million of them are written in a fraction of the time that csv takes."""
 _ID = ("id", "path")
 _NAMED = 3
 """[rows] that a message names; it counts the others."""
@@ -45,7 +47,11 @@ def content(manifest: Manifest, split: Split) -> bytes:
     text.write(f"# cvrun split sha256={fingerprint(names_of(manifest, split))}\n")
     write_row(text, ["id", "part"])
     for i, name in enumerate(manifest.ids):
-        write_row(text, [text_cell(name), places.get(i, NONE)])
+        cell, part = text_cell(name), places.get(i, NONE)
+        if _BARE.fullmatch(cell):
+            text.write(f"{cell},{part}\n")
+        else:
+            write_row(text, [cell, part])
     return text.getvalue().encode(errors="surrogateescape")
 
 

@@ -61,13 +61,15 @@ def _images(labels: Indices, names: Sequence[str], size: int, seed: int) -> Indi
     first, which keeps both bounds (Balinski and Young, "The quota method of apportionment", 1975: such orders exist;
     earliest due date first finds one of unit jobs).
     """
-    order = np.array(sorted(range(len(names)), key=lambda i: _draw(seed, names[i])), dtype=np.int64)
-    classes = [order[labels[order] == k] for k in np.unique(labels).tolist()]
+    order = np.array(sorted(range(len(names)), key=[_draw(seed, name) for name in names].__getitem__), dtype=np.int64)
+    order = order[np.argsort(labels[order], kind="stable")]
+    ends = np.flatnonzero(np.diff(labels[order])) + 1
+    classes = [order[start:end].tolist() for start, end in zip([0, *ends], [*ends, len(order)], strict=True)]
     total = len(names)
     waiting = [(1, k) for k in range(len(classes))]
     ready: list[tuple[int, int]] = []
     given = [0] * len(classes)
-    taken = []
+    taken: list[int] = []
     for place in range(1, size + 1):
         while waiting and waiting[0][0] <= place:
             _, k = heapq.heappop(waiting)

@@ -172,7 +172,10 @@ def test_fewer_groups_than_parts(make: Any) -> None:
 def test_groups_are_never_torn_apart_by_accident(make: Any) -> None:
     with pytest.raises(ConfigError, match=r"split\.grouped=false: the source has groups.*set split\.grouped=true"):
         build(CONFIG, make([0, 1], ["x", "y"]))
-    with pytest.raises(ConfigError, match=r"split\.grouped=true: the source has no groups.*data\.group_column"):
+    with pytest.raises(
+        ConfigError,
+        match=r"has no groups.*data\.group_by, data\.group_pattern or data\.group_column",
+    ):
         build(GROUPED, make([0, 1]))
 
 
