@@ -18,8 +18,9 @@ from cvrun.privacy import hashed
 def external(text: str, run: Ready) -> tuple[str, Manifest]:
     """Give name and images of a test set that the command line names.
 
-    It is read as the run's data are, with two differences: it has another root, and no column of splits. Its images
-    get the form of those that the model was trained on.
+    It is read as the run's data are, but for another root, and without a column of splits or a second folder of
+    synthetic images. Its images get the form of those that the model was trained on. Synthetic ones, which may only be
+    trained on, can be among them.
 
     Args:
         text: NAME=ROOT.
@@ -37,7 +38,7 @@ def external(text: str, run: Ready) -> tuple[str, Manifest]:
         raise ConfigError(f"--external {text}: expected {rule}", "the name is that of files with predictions")
     choice = run.prepared.plan.spec.parts["data"]
     require_own(f"--external {text}", "data.root", run.prepared.plan.spec)
-    changed = {"root": root, "split_column": None}
+    changed = {"root": root, "split_column": None, "extra": None}
     known = {field.name for field in dataclasses.fields(choice.config)}
     config = dataclasses.replace(choice.config, **{key: changed[key] for key in changed if key in known})
     manifest: Manifest = options.build("data", choice.option, config)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 
-import numpy as np
-
 from cvrun.command._arguments import parser_of
 from cvrun.command._closer import asked, watched
 from cvrun.command._external import external
@@ -15,6 +13,7 @@ from cvrun.command._output import show
 from cvrun.command._unseal import Opened, unseal
 from cvrun.errors import ConfigError, printable
 from cvrun.folder import finite
+from cvrun.split import pool
 from cvrun.warned import hearing
 
 MEANING = (
@@ -71,7 +70,7 @@ def _images(wanted: str | None, loaded: Ready) -> tuple[str | None, Images]:
         prepared = loaded.prepared
         return None, Images("test", "test", prepared.manifest, prepared.split.test)
     name, manifest = external(wanted, loaded)
-    return name, Images("test", f"test-{name}", manifest, np.arange(len(manifest), dtype=np.int64))
+    return name, Images("test", f"test-{name}", manifest, pool(manifest))
 
 
 def _about(opened: Opened) -> dict[str, object]:

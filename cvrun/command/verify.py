@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from cvrun import ledger
 from cvrun.changes import read as read_changes
 from cvrun.command._arguments import parser_of
 from cvrun.command._output import say, show
@@ -17,6 +18,7 @@ from cvrun.config import load
 from cvrun.errors import CheckpointError, ConfigError
 from cvrun.folder import RunFolder
 from cvrun.keys import RESUME_KEYS
+from cvrun.report.openings import of_run
 from cvrun.report.tables import text_table
 from cvrun.trainer import checkpoint
 from cvrun.trainer.digest import digest
@@ -112,10 +114,23 @@ def _texts(folder: RunFolder) -> list[Row]:
         rows.append((_name(folder, folder.records), state, f"{len(steps):,} records to step {max(steps, default=0):,}"))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         rows.append((_name(folder, folder.records), "damaged", type(error).__name__))
+    rows += _openings(folder)
     entries = read_changes(folder.changes)
     if entries:
         rows.append((_name(folder, folder.changes), "ok", f"{len(entries)} changes"))
     return rows
+
+
+def _openings(folder: RunFolder) -> list[Row]:
+    """Check the run's lines of the ledger of test sets, and that the ledger has them."""
+    if not (folder.path / ledger.COPY).exists():
+        return []
+    try:
+        of_run(folder)
+        count = len(ledger.copies(folder.path / ledger.COPY))
+        return [(ledger.COPY, "ok", f"{count} openings of test sets, as {ledger.NAME} has them")]
+    except CheckpointError as error:
+        return [(ledger.COPY, "damaged", str(error))]
 
 
 def _name(folder: RunFolder, path: Path) -> str:

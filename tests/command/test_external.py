@@ -11,9 +11,9 @@ CLASSES = ("ant", "bee", "cat", "dog")
 WORDS = ("data.size=8", "model.width=4", "trainer.batch_size=8", "trainer.epochs=1", "workers=0")
 
 
-def make_images(root, each):
+def make_images(root, each, seed=0):
     """Generated images of four classes, which differ in brightness."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     for number, name in enumerate(CLASSES):
         (root / name).mkdir(parents=True)
         for i in range(each):
@@ -143,3 +143,15 @@ def test_a_table_elsewhere_needs_no_column_of_splits(call, tmp_path):
     said = call("test", run_folder(tmp_path), "--unseal", "--external", f"b={root}", "--json")
     assert said.code == 0, said.err
     assert json.loads(said.out)["images"] == 2
+
+
+def test_synthetic_images_stay_out_of_it(call, run, tmp_path):
+    data, made = tmp_path / "data2", make_images(tmp_path / "synthetic", 2)
+    make_images(data, 10, seed=1)
+    words = ["data=folder", *WORDS, f"data.root={data}", f"data.extra={made}", "name=s", "audit=false"]
+    assert call("train", *words).code == 0
+    (folder,) = (tmp_path / "outputs/s").iterdir()
+    root = elsewhere(tmp_path, "cat")
+    said = call("test", folder, "--unseal", "--external", f"b={root}", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["images"] == 3

@@ -133,3 +133,13 @@ def test_a_commit_that_a_running_run_drops_meanwhile_is_no_damage(call, finished
     assert call("verify", finished).code == 4
     with RunFolder(finished).hold():
         assert call("verify", finished).code == 0
+
+
+def test_the_lines_of_opened_test_sets_are_checked(call, finished):
+    assert "test.jsonl" not in call("verify", finished).out
+    assert call("test", finished, "--unseal").code == 0
+    said = call("verify", finished)
+    assert said.code == 0 and "1 openings of test sets, as test-ledger.jsonl has them" in said.out
+    (finished.parents[1] / "test-ledger.jsonl").unlink()
+    said = call("verify", finished)
+    assert said.code == 4 and "line 1 of" in said.out and "1 of" in said.err

@@ -1,9 +1,12 @@
 """Row 35: the test part is not opened, nor looked at, but by `cvrun test`, which writes every opening down."""
 
+import hashlib
+import io
 import json
 import os
 import shutil
 import sys
+import tarfile
 
 import kit
 import numpy as np
@@ -16,6 +19,7 @@ QUICK = [word for word in kit.QUICK if not word.startswith(("data=", "split.", "
 SOURCES = {
     "official": ("data=folder", "split=official"),
     "holdout": ("data=folder", "split=holdout", "split.val=0.2", "split.test=0.2"),
+    "shards": ("data=webdataset", "data.val=val.tar", "data.test=test.tar", "data.train=train.tar", "split=official"),
     "csv": ("data=csv", "data.split_column=part", "data.hash_column=sha", "split=official"),
 }
 
@@ -70,7 +74,7 @@ def watch(hook, monkeypatch):
 
 def make(root, source):
     """Images for a source; give the words of a run."""
-    if source == "official":
+    if source in ("official", "shards"):
         # No image of one part is one of another.
         made = kit.make_images(root.parent / "made")
         for path in sorted(made.rglob("*.png")):
@@ -79,9 +83,17 @@ def make(root, source):
             shutil.copy(path, root / part / path.parent.name / path.name)
     else:
         kit.make_images(root, 10)
+    if source == "shards":
+        for part in ("train", "val", "test"):
+            with tarfile.open(root / f"{part}.tar", "w") as tar:
+                for path in sorted((root / part).rglob("*.png")):
+                    name = f"{path.parent.name}-{path.stem}"
+                    tar.add(path, f"{name}.png")
+                    label = tarfile.TarInfo(f"{name}.cls")
+                    label.size = len(path.parent.name)
+                    tar.addfile(label, io.BytesIO(path.parent.name.encode()))
+            shutil.rmtree(root / part)
     if source == "csv":
-        import hashlib
-
         rows = ["path,label,part,sha"]
         for i, path in enumerate(sorted(root.rglob("*.png"))):
             part = ("train", "train", "train", "val", "test")[i % 5]
@@ -100,6 +112,17 @@ def sealed_files(call, root, words):
     rows = chosen.split.test.tolist()
     assert rows
     return [chosen.manifest.paths[i] for i in rows]
+
+
+def spoil_members(shard):
+    """Make the images in a shard what no image is; it stays as long as it is, and its labels stay."""
+    with tarfile.open(shard) as tar:
+        members = [(member.offset_data, member.size) for member in tar if member.name.endswith(".png")]
+    with shard.open("r+b") as file:
+        for offset, size in members:
+            file.seek(offset)
+            file.write(b"no image"[:size].ljust(size, b"!"))
+    assert members
 
 
 def spoil(paths, content):
@@ -173,6 +196,24 @@ def test_a5_spoiled_test_files_change_no_bit(call, tmp_path, source, cache):
     # They are spoiled indeed.
     said = call("test", runs[0], "--unseal")
     assert said.code == 3 and ("cannot be decoded" in said.err or "sha256" in said.err)
+
+
+def test_a5_images_of_test_shards_are_not_read(call, tmp_path):
+    """Names and labels are: which classes there are, and what lies where, stands in the shard."""
+    words = make(tmp_path / "data", "shards")
+    found = []
+    for name in ("good", "spoiled"):
+        (tmp_path / name).mkdir()
+        if name == "spoiled":
+            spoil_members(tmp_path / "data/test.tar")
+        assert call("check", *words).code == 0
+        assert call("train", *words, f"output_root={tmp_path}/{name}").code == 0
+        (run,) = (tmp_path / name / "f").iterdir()
+        found.append(bits(run))
+    assert found[0] == found[1]
+    said = call("test", run, "--unseal")
+    assert said.code == 3 and "cannot be decoded" in said.err
+    assert len(ledger.read(tmp_path / "spoiled/test-ledger.jsonl")) == 1
 
 
 def rows(root) -> list[dict]:
