@@ -49,6 +49,12 @@ def blood_cells(tmp_path_factory) -> Path:
     return unpacked("blood-cells", tmp_path_factory.mktemp("blood"))
 
 
+@pytest.fixture(scope="session")
+def membrane(tmp_path_factory) -> Path:
+    """22 serial sections through a tissue, images/ and masks/ of the same names."""
+    return unpacked("membrane", tmp_path_factory.mktemp("membrane"))
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     """No test reads or writes the user's cache."""

@@ -101,7 +101,9 @@ def test_every_pair_is_compared_whatever_the_blocks(monkeypatch):
         monkeypatch.setattr(similar, "ROWS", rows)
         monkeypatch.setattr(similar, "COLUMNS", columns)
         blocks = list(similar._candidates(structure, 0.2))
-        pairs = [tuple(sorted(p)) for first, second, _ in blocks for p in zip(first.tolist(), second.tolist(), strict=True)]
+        pairs = [
+            tuple(sorted(p)) for first, second, _ in blocks for p in zip(first.tolist(), second.tolist(), strict=True)
+        ]
         assert len(pairs) == len(set(pairs)) and set(pairs) == expected
         for first, second, score in blocks:
             np.testing.assert_allclose(score, r[first, second], atol=1e-5)
