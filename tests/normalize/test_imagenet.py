@@ -10,8 +10,8 @@ def apply(values: list[int], channels: int) -> torch.Tensor:
     return imagenet.build(imagenet.Config(), source)(image)[:, :, 0, 0]
 
 
-def test_the_range_is_not_the_unit_interval():
-    # Checklist E8: red -2.118 to 2.249, blue -1.804 to 2.640.
+def test_e8_the_range_is_not_the_unit_interval():
+    # Red -2.118 to 2.249, blue -1.804 to 2.640.
     low, high = apply([0, 255], 3)
     assert low[[0, 2]].tolist() == pytest.approx([-2.118, -1.804], abs=5e-4)
     assert high[[0, 2]].tolist() == pytest.approx([2.249, 2.640], abs=5e-4)
