@@ -37,7 +37,7 @@ LEAST_PAIRS = 100
 ROWS, COLUMNS = 512, 4096
 """[images] of a block of pairs, which bounds the memory."""
 
-_SAMPLE = 200_000
+_SAMPLE = 50_000
 _COPY, _ALIKE = 0, 1
 
 Floats = NDArray[np.float32]

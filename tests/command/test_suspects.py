@@ -38,8 +38,8 @@ def test_a9_flipped_labels_are_at_the_top_of_the_list(call, flipped, tmp_path):
     said = call("suspects", *runs, "--top", "45", "--json", "--output", "suspects.csv")
     found = json.loads(said.out)
     hits = sum(one["name"] in wrong for one in found)
-    # By chance 5 % of 45 are hits, two of them; the list is that of data.exclude.
-    assert len(found) == 45 and hits >= 30
+    # By chance 5 % of 45 are hits, two of them.
+    assert len(found) == 45 and hits >= 40
     assert all(one["runs"] == 1 for one in found)
     rows = list(csv.DictReader((tmp_path / "suspects.csv").read_text().splitlines()))
     assert [row["path"] for row in rows] == [one["name"] for one in found]

@@ -102,9 +102,9 @@ def test_a_class_that_only_validation_has_gets_no_index(refused, table, images, 
 
 @pytest.fixture
 def parts(images, tmp_path):
-    """The images as official parts."""
-    for part in ("train", "val"):
-        shutil.copytree(images, tmp_path / "data" / part)
+    """Images of the same names as official parts."""
+    shutil.copytree(images, tmp_path / "data" / "train")
+    kit.make_images(tmp_path / "data" / "val", seed=1)
     return tmp_path / "data"
 
 

@@ -22,7 +22,11 @@ def tree(images, tmp_path):
             for i in range(number):
                 name = kit.CLASSES[i % 2]
                 (tmp_path / "data" / part / name).mkdir(parents=True, exist_ok=True)
-                shutil.copy(images / name / f"{i % 10:02d}.png", tmp_path / "data" / part / name / f"{i}.png")
+                # A class has its images with even numbers or those with odd ones in train, the others in val.
+                shutil.copy(
+                    images / name / f"{(i + (part == 'val')) % 10:02d}.png",
+                    tmp_path / "data" / part / name / f"{i}.png",
+                )
             (tmp_path / "data" / part / "ant").mkdir(parents=True, exist_ok=True)
         own = [f"data.root={tmp_path}/data", "split=official", f"trainer.batch_size={BATCH}", "trainer.epochs=2"]
         return (*WORDS, *own)
