@@ -154,6 +154,15 @@ def test_no_file_is_replaced_unasked_and_none_lies_below_the_data(call, root, tm
     assert said.code == 2 and "lies below data.root" in said.err and not (root / "new").exists()
 
 
+def test_hashed_names_stay_hashed(call, root, tmp_path):
+    add(root, "same.png", picture(100), "a", "val")
+    hashed = words(root, "data.hash_ids=true")
+    said = call("data", *hashed)
+    assert said.code == 3 and "(train) = " in said.out and ".png" not in said.out + said.err
+    said = call("data", *hashed, "--exclude", "out.csv")
+    assert said.code == 2 and "data.hash_ids=true" in said.err and not (tmp_path / "out.csv").exists()
+
+
 def test_sweeps_and_unknown_flags_are_refused(call, root):
     assert call("data", "-m", *words(root)).code == 2
     said = call("data", *words(root), "--exlude", "x")
