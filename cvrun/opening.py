@@ -35,7 +35,7 @@ class Draft:
         checkpoint: "best" or "last".
         step: Optimizer steps after which they were saved.
         test: sha256 of the test set: the content of its images, and their classes.
-        split: sha256 of which image of the run's data is in which part.
+        names: sha256 of which images of the run's data are its test part, "" where it has none.
         external: Name of a test set from elsewhere; None: the run's own test part.
         images: Number of them.
         reason: Why it was opened, in the user's words.
@@ -48,7 +48,7 @@ class Draft:
     checkpoint: str
     step: int
     test: str
-    split: str
+    names: str
     external: str | None
     images: int
     reason: str | None

@@ -65,6 +65,7 @@ class DataFacts:
         groups: Split -> number of groups, or nothing where the data has none.
         data_fingerprint: sha256 of the training and validation entries.
         split_fingerprint: sha256 of which image is in which part.
+        test_names: sha256 of which of all images are the test part, whatever the others are for; "": none are.
         flow: What became of the images that are in no part.
         strata: Split -> stratum -> images, or nothing where data.stratify_by names no column.
     """
@@ -75,6 +76,7 @@ class DataFacts:
     groups: dict[str, int]
     data_fingerprint: str
     split_fingerprint: str
+    test_names: str
     flow: Flow
     strata: dict[str, dict[str, int]]
 

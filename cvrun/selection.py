@@ -6,6 +6,7 @@ after them and touches the training part alone.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -127,9 +128,18 @@ def facts(selection: Selection) -> DataFacts:
         groups=groups,
         data_fingerprint=manifest.fingerprint(used),
         split_fingerprint=fingerprint(names_of(manifest, split)),
+        test_names=_test_names(manifest, split),
         flow=selection.flow,
         strata=_strata(manifest, split, selection.stratum),
     )
+
+
+def _test_names(manifest: Manifest, split: Split) -> str:
+    """Give a sha256 of the test part that folds, subsets and other exclusions leave as it is."""
+    if len(split.test) == 0:
+        return ""
+    names = sorted(manifest.ids[i] for i in split.test.tolist())
+    return hashlib.sha256(repr((manifest.classes, len(manifest), names)).encode()).hexdigest()
 
 
 def _strata(manifest: Manifest, split: Split, column: str | None) -> dict[str, dict[str, int]]:

@@ -271,3 +271,15 @@ def test_unreadable_images_are_in_the_flow(image_folder):
     for prepared in seeds:
         data = prepared.plan.data
         assert sum(map(sum, data.counts.values())) + data.flow.unreadable == 61
+
+
+def test_a5_folds_and_subsets_share_the_test_part():
+    def names(*said):
+        found = select(config.compose(["data=digits", *said]))
+        return facts(found).test_names
+
+    fold = ["split=kfold", "split.test=0.2"]
+    whole = names(*fold)
+    assert whole == names(*fold, "split.fold=3") == names(*fold, "data.subset=0.25")
+    assert len({whole, names(*fold, "split.seed=1"), names("split.test=0.3"), names("split.test=0")}) == 4
+    assert names("split.test=0") == ""

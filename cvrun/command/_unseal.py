@@ -67,7 +67,7 @@ def unseal(run: Ready, images: Images, external: str | None, reason: str | None)
         checkpoint=run.checkpoint,
         step=run.trained.step,
         test=fingerprint(images.manifest, images.rows, run.prepared.plan.spec.settings),
-        split=run.prepared.plan.data.split_fingerprint,
+        names=run.prepared.plan.data.test_names,
         external=external,
         images=len(images.rows),
         reason=reason,

@@ -17,7 +17,7 @@ def of_run(run: RunFolder) -> dict[str, Count]:
     """Give the test sets of a run: "" for its own part, if it has one, then those from elsewhere by name.
 
     A set is known by its content, so it counts also where other runs opened it, or one of the same run under another
-    name. The run's own part is what was opened with the same split, by whichever run.
+    name. The run's own part is what was opened under the same names, by whichever run: folds and subsets share it.
 
     Raises:
         ConfigError: If something stands in for the ledger or the run's copy of it.
@@ -28,11 +28,11 @@ def of_run(run: RunFolder) -> dict[str, Count]:
     ledger.require_whole(path, openings, [run.path])
     where = run_name(run.path)
     mine = [opening for opening in openings if opening.run == where]
-    split = _split(run)
+    names = _test_names(run)
     found: dict[str, Count] = {}
-    if split:
-        own = {opening.test for opening in mine if opening.external is None}
-        own = own or {opening.test for opening in openings if opening.split == split and opening.external is None}
+    own = {opening.test for opening in mine if opening.external is None}
+    if names or own:
+        own = own or {opening.test for opening in openings if opening.names == names and opening.external is None}
         found[""] = count([opening for opening in openings if opening.test in own])
     for name in sorted({opening.external for opening in mine if opening.external is not None}):
         sets = {opening.test for opening in mine if opening.external == name}
@@ -96,16 +96,11 @@ def _what(name: str) -> str:
     return f"the external test set '{name}'" if name else "the test set of this run"
 
 
-def _split(run: RunFolder) -> str:
-    """Give the split of a run that has a test part, as its plan says; nothing where it has none."""
+def _test_names(run: RunFolder) -> str:
+    """Give which images are the test part of a run, as its plan says; nothing where it has none."""
     try:
         plan = load_yaml(run.plan)
     except (OSError, ConfigError):
         return ""
     data: Any = plan.get("data") if isinstance(plan, dict) else None
-    if not isinstance(data, dict):
-        return ""
-    counts = data.get("counts")
-    test = counts.get("test") if isinstance(counts, dict) else None
-    held = isinstance(test, list) and any(isinstance(number, int) and number > 0 for number in test)
-    return str(data.get("split_fingerprint")) if held else ""
+    return str(data.get("test_names") or "") if isinstance(data, dict) else ""

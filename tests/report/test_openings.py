@@ -14,14 +14,13 @@ from cvrun.report.openings import all_sets, below, in_words, of_run, or_fault, o
 
 @pytest.fixture
 def run(tmp_path):
-    """Makes a run in outputs/e/NAME whose plan has a test part of two classes."""
+    """Makes a run in outputs/e/NAME whose plan has a test part."""
 
-    def run(name, split="s", test=(3, 0)):
+    def run(name, names="n"):
         folder = RunFolder(tmp_path / "outputs" / "e" / name)
         folder.path.mkdir(parents=True)
         folder.spec.write_text("")
-        data = {"split_fingerprint": split, "counts": {"train": [9, 9], "test": list(test)}}
-        folder.plan.write_text(yaml.safe_dump({"data": data}))
+        folder.plan.write_text(yaml.safe_dump({"data": {"test_names": names}}))
         return folder
 
     return run
@@ -29,9 +28,9 @@ def run(tmp_path):
 
 @pytest.fixture
 def open_set(tmp_path):
-    def open_set(run, weights, test="T" * 64, split="s", external=None):
+    def open_set(run, weights, test="T" * 64, names="n", external=None):
         where = run_name(run.path)
-        draft = Draft(where, run.path.name, "c", weights, "best", 1, test, split, external, 3, None)
+        draft = Draft(where, run.path.name, "c", weights, "best", 1, test, names, external, 3, None)
         path = ledger.place(run.path)
         ledger.append(path, lambda openings: draft, print)
         ledger.keep_copy(run.path, ledger.read(path), where)
@@ -40,7 +39,7 @@ def open_set(tmp_path):
 
 
 def test_a5_a_run_says_how_often_its_test_set_was_opened_by_how_many_models(run, open_set):
-    first, second, other = run("1"), run("2"), run("3", split="another")
+    first, second, other = run("1"), run("2"), run("3", names="another")
     assert of_run(first) == {"": Count(0, 0)}
     open_set(first, "v")
     open_set(first, "v")
@@ -51,10 +50,10 @@ def test_a5_a_run_says_how_often_its_test_set_was_opened_by_how_many_models(run,
     assert own_part(of_run(second)) == {"test_openings": 3, "test_models": 2}
 
 
-def test_the_same_images_count_whatever_the_split_is_called(run, open_set):
-    first, other = run("1"), run("3", split="another")
+def test_the_same_images_count_whatever_they_are_called(run, open_set):
+    first, other = run("1"), run("3", names="another")
     open_set(first, "v")
-    open_set(other, "w", split="another")
+    open_set(other, "w", names="another")
     assert of_run(first) == of_run(other) == {"": Count(2, 2)}
 
 
@@ -69,7 +68,7 @@ def test_m3_a_test_set_from_elsewhere_stands_beside(run, open_set):
     ]
 
 
-@pytest.mark.parametrize("plan", ["data: {counts: {test: [0, 0]}, split_fingerprint: s}", "", "[", "data: 3", None])
+@pytest.mark.parametrize("plan", ["data: {test_names: ''}", "data: {counts: {}}", "", "[", "data: 3", None])
 def test_a_run_without_a_test_part_says_nothing(run, plan):
     folder = run("1")
     folder.plan.unlink() if plan is None else folder.plan.write_text(plan)
@@ -108,3 +107,9 @@ def test_names_in_a_ledger_cannot_steer_a_terminal(run, tmp_path):
     draft = Draft(where, "1", "c", "w", "best", 1, "\x1b[2J", "s", "\x1b]0;x\x07", 3, "\x1b[2J")
     ledger.append(ledger.place(folder.path), lambda openings: dataclasses.replace(draft), print)
     assert all(line.isprintable() for line in [*in_words(of_run(folder)), *all_sets([folder.path])])
+
+
+def test_a_run_of_older_code_knows_what_it_has_opened(run, open_set):
+    folder = run("1", names="")
+    open_set(folder, "v", names="")
+    assert of_run(folder) == {"": Count(1, 1)}
