@@ -67,6 +67,9 @@ def test_every_cvrun_command_runs(desk, monkeypatch, capsys):
         if "RUN" in words:
             run = min(path.parent for path in desk.glob("outputs/digits/*/spec.yaml"))
             words[words.index("RUN")] = str(run)
+        if "FOLDS" in words:
+            at = words.index("FOLDS")
+            words[at : at + 1] = [str(path.parent) for path in sorted(desk.glob("outputs/folds/*/spec.yaml"))]
         code = main(words[1:])
         assert code == 0, (line, capsys.readouterr().err)
         capsys.readouterr()
