@@ -4,5 +4,5 @@ look.py says what one image is, gather.py does so for all of a set, once; simila
 what follows for the parts of a split, and verdict.py whether a run may start.
 """
 
-VERSION = 1
+VERSION = 2
 """Of what an audit notes of an image and concludes from that: another one wherever either changes."""

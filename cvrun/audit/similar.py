@@ -28,6 +28,9 @@ COPY_SHARE = 0.1
 COPY_DETAIL, COPY_COLOUR = 0.3, 0.95
 """Correlations above which detail and colours of copies lie."""
 
+COLOURLESS = 4
+"""[levels] Between red, green and blue up to which a picture is grey, whose colours say nothing: JPEG adds a few."""
+
 LEAST_CONTRAST = 1.0
 """[levels] standard deviation below which there is no structure to compare."""
 
@@ -180,12 +183,13 @@ def _with_structure(structure: Floats, first: Ints, second: Ints) -> tuple[Ints,
 
 
 def _verified(notes: Note, first: Ints, second: Ints) -> NDArray[np.bool_]:
-    """Whether detail and colours of pairs are those of copies as well, bool (M,)."""
+    """Whether detail, and the colours where both have some, of pairs are those of copies as well, bool (M,)."""
     rows, row = np.unique(first, return_inverse=True)
     columns, column = np.unique(second, return_inverse=True)
     detail = _detail(notes["grey"][rows]) @ _detail(notes["grey"][columns]).T
     colour = _colours(notes["colour"][rows]) @ _colours(notes["colour"][columns]).T
-    same: NDArray[np.bool_] = (detail > COPY_DETAIL) & (colour > COPY_COLOUR)
+    grey = _is_grey(notes["colour"][rows])[:, None] | _is_grey(notes["colour"][columns])
+    same: NDArray[np.bool_] = (detail > COPY_DETAIL) & (grey | (colour > COPY_COLOUR))
     return same[row, column]
 
 
@@ -193,6 +197,11 @@ def _detail(grey: NDArray[np.uint8]) -> Floats:
     found = _cosines(grey)
     found[:, :COARSE, :COARSE] = 0
     return _of_length_1(found.reshape(len(grey), -1))
+
+
+def _is_grey(colour: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = np.ptp(colour, axis=3).reshape(len(colour), -1).max(axis=1) <= COLOURLESS
+    return found
 
 
 def _colours(colour: NDArray[np.uint8]) -> Floats:

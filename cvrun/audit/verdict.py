@@ -22,7 +22,7 @@ from cvrun.audit.findings import Finding, kinds_of, number, relations, said
 from cvrun.audit.likeness import across
 from cvrun.data import SPLITS, Manifest
 from cvrun.errors import DataError, StorageError
-from cvrun.folder import write_atomic
+from cvrun.folder import now, write_atomic
 from cvrun.pipeline.chunks import Decoding
 from cvrun.pipeline.kept import Whole
 from cvrun.pipeline.stores import fingerprint as content_of
@@ -49,10 +49,12 @@ class Verdict:
     Attributes:
         leak: The images that are in two parts, in one line; empty where there are none.
         warnings: Lines for the user.
+        time: When the images were looked at, UTC.
     """
 
     leak: str
     warnings: tuple[str, ...]
+    time: str
 
 
 def judge(manifest: Manifest, split: Split, workers: int, timeout: float, accepted: bool) -> tuple[str, ...]:
@@ -73,33 +75,51 @@ def judge(manifest: Manifest, split: Split, workers: int, timeout: float, accept
     main, test = _places(manifest, split)
     here = _read(main)
     if here is None:
-        here = verdict(examine(manifest, split, LOOKED_AT, workers, timeout))
-        _write(main, here)
+        audit = examine(manifest, split, LOOKED_AT, workers, timeout)
+        here = verdict(audit)
+        if not _unread(audit, split, LOOKED_AT):
+            _write(main, here)
+    leaks = [here.leak] if here.leak else []
     sealed = _read(test)
-    leaks = [one.leak for one in (here, sealed) if one is not None and one.leak]
+    if sealed is not None and sealed.leak:
+        leaks.append(f"{sealed.leak} (found by `cvrun data` at {sealed.time}; to run it again looks anew)")
     if leaks and not accepted:
         raise DataError(f"data: {'; '.join(leaks)}; expected every picture in one part", f"{HINT} trains all the same")
     return (*(f"data.accept_leakage=true: {leak}" for leak in leaks), *here.warnings)
 
 
-def keep(audit: Audit, split: Split) -> None:
-    """Keep the verdict of an audit for runs with the same images and parts.
+def keep(audit: Audit, split: Split) -> tuple[str, ...]:
+    """Give the warnings of a run with the same images and parts, and keep its verdict unless one could not be read.
+
+    It may be read the next time, and be a copy. What was found all the same in the test part stops runs: that it is
+    there is known.
 
     Args:
         audit: Of train and val, and test where that may be looked at.
         split: The parts of such a run, without what it leaves out as unreadable.
     """
     main, test = _places(audit.manifest, split)
-    _write(main, verdict(audit))
+    here = verdict(audit)
+    if not _unread(audit, split, LOOKED_AT):
+        _write(main, here)
     if TEST in audit.names:
-        _write(test, Verdict(_leak(audit, ((TRAIN, TEST), (VAL, TEST))), ()))
+        leak = _leak(audit, ((TRAIN, TEST), (VAL, TEST)))
+        if leak or not _unread(audit, split, SPLITS):
+            _write(test, Verdict(leak, (), now()))
+    return here.warnings
+
+
+def _unread(audit: Audit, split: Split, names: Iterable[str]) -> bool:
+    """Whether an image of some parts of a split could not be read."""
+    bad = audit.positions[audit.notes["reason"] != b""]
+    return any(bool(np.isin(bad, split.parts()[name]).any()) for name in names)
 
 
 def verdict(audit: Audit) -> Verdict:
     """Give what an audit of train and val means for a run; what it knows of the test images does not count."""
     told = [one for one in relations(audit, LOOKED_AT, True) if one.kind in SAID or _matters(audit, one)]
     lines = tuple(f"data: {one.what}, such as {one.examples[0]}" for one in told)
-    return Verdict(_leak(audit, ((TRAIN, VAL),)), lines)
+    return Verdict(_leak(audit, ((TRAIN, VAL),)), lines, now())
 
 
 def _matters(audit: Audit, one: Finding) -> bool:
@@ -133,12 +153,12 @@ def _read(path: Path) -> Verdict | None:
     """Give the verdict in a file, or None where there is none that can be read."""
     try:
         found = json.loads(path.read_text())
-        leak, lines = found["leak"], found["warnings"]
+        leak, lines, time = found["leak"], found["warnings"], found["time"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    if not isinstance(leak, str) or not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+    if not isinstance(lines, list) or not all(isinstance(text, str) for text in (leak, time, *lines)):
         return None
-    return Verdict(leak, tuple(lines))
+    return Verdict(leak, tuple(lines), time)
 
 
 def _write(path: Path, found: Verdict) -> None:

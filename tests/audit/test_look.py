@@ -98,3 +98,54 @@ def test_embedded_pixels_are_looked_at_as_files_are():
     for name in ("pixels", "height", "width", "mode", "low", "high", "empty"):
         assert embedded[name] == file[name]
     assert (embedded["grey"] == file["grey"]).all()
+
+
+def test_what_is_seen_lies_in_the_range_of_values():
+    random = np.random.default_rng(0)
+    values = random.integers(0, 3000, (64, 64)).astype(np.uint16)
+    broken = values.copy()
+    broken[8:16, 24:32] = 65535
+    clipped = np.where(broken > 3000, 3000, broken).astype(np.uint16)
+    note, same = (noted(saved(Image.fromarray(pixels)), 1, (0.0, 3000.0)) for pixels in (broken, clipped))
+    assert note["pixels"] == same["pixels"] and (note["grey"] == same["grey"]).all()
+    assert note["high"] == 65535
+    by_hand = np.rint(np.minimum(broken / 3000, 1) * 255).astype(np.uint8)
+    assert (note["grey"] == noted(saved(Image.fromarray(by_hand)), 1)["grey"]).all()
+
+
+def test_a_few_broken_pixels_do_not_decide_what_is_seen_without_a_range():
+    values = np.random.default_rng(0).integers(0, 3000, (64, 64)).astype(np.uint16)
+    broken = values.copy()
+    broken[8:16, 24:32] = 65535
+    sound, note = (noted(saved(Image.fromarray(pixels)), 1)["grey"].astype(float) for pixels in (values, broken))
+    assert np.corrcoef(sound[5:].ravel(), note[5:].ravel())[0, 1] > 0.99 and note[5:].std() > 0.9 * sound[5:].std()
+
+
+@pytest.mark.parametrize("value", [1, 40000])
+def test_a_mask_of_16_bits_is_seen_however_little_it_covers(value):
+    mask = np.zeros((64, 64), np.uint16)
+    mask[32:36, 32:36] = value
+    note, plain = (noted(saved(Image.fromarray(pixels)), 1) for pixels in (mask, (mask > 0).astype(np.uint8) * 255))
+    assert (note["grey"] == plain["grey"]).all() and note["grey"].any() and not note["empty"]
+    assert noted(saved(Image.fromarray(np.full((9, 9), value, np.uint16))), 1)["empty"]
+
+
+def test_infinite_values_are_the_ends_of_the_range():
+    pixels = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+    ends = pixels.copy()
+    ends[0, 0], ends[-1, -1] = -np.inf, np.inf
+    note, same = (noted(npy(found), 1, (0.0, 1.0)) for found in (ends, pixels))
+    assert note["pixels"] == same["pixels"] and (note["grey"] == same["grey"]).all() and note["high"] == np.inf
+
+
+def npy(values) -> bytes:
+    content = io.BytesIO()
+    np.save(content, values)
+    return content.getvalue()
+
+
+def test_colours_that_no_model_sees_are_not_seen():
+    grey = noted(saved(picture(0).convert("L")), 1)
+    note = noted(saved(picture(0)), 1)
+    assert note["pixels"] == grey["pixels"] and (note["colour"] == grey["colour"]).all() and note["mode"] == b"RGB"
+    assert noted(saved(picture(0)))["pixels"] != noted(saved(picture(0).convert("L")))["pixels"]

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 from planted import brighter, picture, reencoded, smaller
 from scipy.fft import dctn
 
@@ -143,3 +144,13 @@ def test_a_few_images_say_nothing_about_chance():
 def test_nothing_is_found_among_no_images():
     copy, alike = search(noted(picture(0))[:0], *[np.zeros(0, np.int64)] * 2, 2, np.zeros(0, np.int64))
     assert copy.partner.shape == alike.partner.shape == (0, 2)
+
+
+@pytest.mark.parametrize("change", [lambda grey: grey, lambda grey: reencoded(grey.convert("RGB"), 75)])
+def test_a_grey_copy_has_no_other_colours(change):
+    # Red on the left and blue on the right: in the small pictures the colours are what differs most.
+    images = [np.asarray(picture(seed), dtype=float) for seed in range(40)]
+    tinted = [np.clip(image + np.linspace(90, -90, 48)[:, None] * [1, 0, -1], 0, 255) for image in images]
+    tinted = [Image.fromarray(image.astype(np.uint8)) for image in tinted]
+    copy, _ = found(noted(*tinted, np.atleast_3d(change(tinted[7].convert("L")))))
+    assert (copy.partner[[7, 40], 0] == [40, 7]).all() and copy.pairs.tolist() == [[1]]

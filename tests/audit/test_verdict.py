@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from planted import picture, reencoded
 
+from cvrun.audit import gather as gathering
 from cvrun.audit import verdict as judging
 from cvrun.audit.examine import examine
 from cvrun.audit.verdict import judge, keep
@@ -94,7 +95,9 @@ def test_a_run_looks_at_no_test_image_but_knows_what_cvrun_data_found(listed, ba
     assert [arguments[2] for arguments in examined] == [("train", "val")]
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"leak": 1, "warnings": []}', '{"leak": "", "warnings": [1]}'])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"leak": 1, "warnings": [], "time": ""}', '{"leak": "", "warnings": [1], "time": ""}']
+)
 def test_a_damaged_verdict_is_made_anew(listed, base, examined, tmp_path, content):
     manifest, parts = listed(base), split(20, [0, 1])
     judge(manifest, parts, 2, 60.0, False)
@@ -118,3 +121,73 @@ def test_alike_images_are_told_where_they_are_many(listed):
     manifest = listed(images, classes=("a",), channels=1)
     (line,) = judge(manifest, split(60, range(40, 60, 2)), 2, 60.0, False)
     assert "across train and val more alike than chance explains" in line and "data.group_by" in line
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Names of files that cannot be read, although nothing about them has changed."""
+    names, real = set(), gathering.source_of
+
+    def broken():
+        raise OSError(5, "Input/output error")
+
+    def source(manifest, position):
+        found = real(manifest, position)
+        return found._replace(read=broken) if manifest.ids[position] in names else found
+
+    monkeypatch.setattr(gathering, "source_of", source)
+    return names
+
+
+def test_no_verdict_is_kept_while_an_image_cannot_be_read(listed, base, failing):
+    manifest, parts = listed(base | {"same.png": (picture(100), "a")}), split(21, [1, 20])
+    failing.add("same.png")
+    assert judge(manifest, parts, 2, 60.0, False) == ()
+    keep(examine(manifest, parts, ("train", "val"), 2, 60.0), parts)
+    failing.clear()
+    with pytest.raises(DataError, match=r"00.png \(train\) = same.png \(val\)"):
+        judge(manifest, parts, 2, 60.0, False)
+
+
+def test_what_a_run_leaves_out_is_not_judged(listed, base, failing, examined):
+    manifest, parts = listed(base), split(20, [0, 1])
+    failing.add("05.png")
+    started = replace(parts, train=np.setdiff1d(parts.train, [5]))
+    keep(examine(manifest, parts, ("train", "val"), 2, 60.0), started)
+    assert judge(manifest, started, 2, 60.0, False) == () and not examined
+
+
+def test_a_test_image_that_cannot_be_read_clears_nothing(listed, base, failing):
+    manifest, parts = listed(base | {"same.png": (picture(102), "a")}), split(21, [0, 1], [19, 20])
+    every = ("train", "val", "test")
+    failing.add("19.png")
+    keep(examine(manifest, parts, every, 2, 60.0), parts)
+    with pytest.raises(DataError, match="in test as well"):
+        judge(manifest, parts, 2, 60.0, False)
+    # Not what it was, and so looked at again.
+    picture(500).save(manifest.paths[20])
+    failing.add("same.png")
+    keep(examine(manifest, parts, every, 2, 60.0), parts)
+    with pytest.raises(DataError, match="in test as well"):
+        judge(manifest, parts, 2, 60.0, False)
+
+
+def test_an_old_finding_in_the_test_part_says_its_age_and_what_clears_it(listed, base, monkeypatch):
+    manifest, parts = listed(base | {"same.png": (picture(102), "a")}), split(21, [0, 1], [20])
+    every = ("train", "val", "test")
+    monkeypatch.setattr(judging, "now", lambda: "2026-03-01T08:00:00.000Z")
+    keep(examine(manifest, parts, every, 2, 60.0), parts)
+    picture(500).save(manifest.paths[20])
+    with pytest.raises(DataError) as error:
+        judge(manifest, parts, 2, 60.0, False)
+    told = "found by `cvrun data` at 2026-03-01T08:00:00.000Z; to run it again looks anew"
+    assert told in str(error.value)
+    keep(examine(manifest, parts, every, 2, 60.0), parts)
+    assert judge(manifest, parts, 2, 60.0, False) == ()
+
+
+def test_another_range_of_values_is_examined_anew(listed, base, examined):
+    manifest, parts = listed(base), split(20, [0, 1])
+    for limits in (None, (0.0, 255.0), (10.0, 255.0), None):
+        judge(replace(manifest, form=replace(manifest.form, value_range=limits)), parts, 2, 60.0, False)
+    assert len(examined) == 3
