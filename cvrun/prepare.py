@@ -6,7 +6,6 @@ images be left out: the plan's numbers are those of what is trained on.
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from cvrun.imbalance import Imbalance, imbalance_of
 from cvrun.metric import Metric
 from cvrun.model import Shape
 from cvrun.optimizer import scaled_lr
+from cvrun.outside import require_cache_outside, require_outside
 from cvrun.pipeline.stream import Stream, stream_of
 from cvrun.pipeline.unreadable import LeftOut, leave_out
 from cvrun.plan import Plan
@@ -82,7 +82,9 @@ def prepare(
     # Before anything large is allocated.
     keep_freed(spec.settings.keep_memory)
     where = folder or address(spec)
-    _require_outside(where, spec)
+    said = f"output_root={spec.settings.output_root}: {where.path}"
+    require_outside(spec, where.path, said, "folder", "set output_root=FOLDER")
+    require_cache_outside(spec)
     selection = select(spec)
     manifest, split = selection.manifest, selection.split
     plan = _plan(spec, where, selection, device, precision, together)
@@ -148,25 +150,17 @@ def _plan(
         precision_reason=decision.reason,
         environment=environment(device, threads, spec.settings.deterministic, spec.settings.compile, together.world),
         code=code_version(),
-        warnings=(*warnings(spec, training, metrics, device), *imbalance.warnings(training.monitor)),
+        warnings=(
+            *selection.warnings,
+            *warnings(spec, training, metrics, device),
+            *imbalance.warnings(training.monitor),
+        ),
     )
 
 
 def address(spec: Spec) -> RunFolder:
     """Give the folder of a run: the same for the same spec, wherever and whenever it is asked for."""
     return RunFolder(Path(spec.settings.output_root) / spec.settings.name / spec.id)
-
-
-def _require_outside(folder: RunFolder, spec: Spec) -> None:
-    """See that a run does not write below the root of its data: the results of one would be the data of the next."""
-    root = getattr(spec.parts["data"].config, "root", None)
-    if root is None:
-        return
-    with contextlib.suppress(OSError, RuntimeError, ValueError):
-        # What is wrong with the root itself is for the source to say.
-        if folder.path.resolve().is_relative_to(Path(root).expanduser().resolve()):
-            message = f"output_root={spec.settings.output_root}: {folder.path} lies below data.root={root}"
-            raise ConfigError(f"{message}, expected a folder outside of the data", "set output_root=FOLDER")
 
 
 def resolve_device(asked: str) -> str:

@@ -1,4 +1,5 @@
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -293,12 +294,12 @@ def test_sizes_around_a_batch(count, batch_size, steps, tmp_path):
     pixels = Image.fromarray(np.zeros((4, 4, 3), np.uint8))
     for part, num in (("train", count), ("val", 2)):
         for i in range(num):
-            path = tmp_path / part / ("a" if i % 2 == 0 else "b") / f"{i}.png"
+            path = tmp_path / "data" / part / ("a" if i % 2 == 0 else "b") / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels.save(path)
     words = [
         "data=folder",
-        f"data.root={tmp_path}",
+        f"data.root={tmp_path}/data",
         "split=official",
         f"trainer.batch_size={batch_size}",
         "data.size=8",
@@ -336,6 +337,31 @@ def test_nothing_is_decoded_unless_something_may_be_left_out(image_folder):
     found = prepare(config.compose(words))
     assert found.left_out is None and found.train is None
     assert sum(found.plan.data.counts["train"]) == 48
+
+
+def test_neither_runs_nor_the_cache_lie_in_the_folder_of_synthetic_images(image_folder, tmp_path, monkeypatch):
+    made = tmp_path / "made"
+    shutil.copytree(image_folder, made)
+    words = ["data=folder", f"data.root={image_folder}", f"data.extra={made}", "data.size=8", "trainer.batch_size=8"]
+    assert f"lies below data.extra={made}, expected a folder" in refusal(*words, f"output_root={made}/runs")
+    monkeypatch.setenv("CVRUN_CACHE", str(made / "cache"))
+    assert refusal(*words).startswith(f"CVRUN_CACHE={made}/cache: lies below data.extra={made}")
+    assert sorted(path.name for path in made.iterdir()) == ["cat", "dog", "owl"]
+
+
+def test_groups_in_two_parts_that_are_accepted_are_a_warning_of_the_plan(tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    rows = []
+    for i in range(24):
+        Image.fromarray(np.full((4, 4, 3), 9 * i, np.uint8)).save(folder / f"{i}.png")
+        rows.append(f"{i}.png,{'ab'[i % 2]},{('train', 'train', 'val')[i // 2 % 3]},p{i // 8}")
+    (folder / "manifest.csv").write_text("\n".join(["path,label,part,patient", *rows]) + "\n")
+    words = ["data=csv", f"data.root={folder}", "data.split_column=part", "split=official", "data.size=8"]
+    words += ["data.group_by=patient", "trainer.batch_size=8"]
+    assert "split: group 'p0' is in train and in val" in refusal(*words, error=DataError)
+    warned = plan_of(*words, "data.accept_leakage=true").warnings
+    assert [line for line in warned if line.startswith("data.accept_leakage=true: 3 groups lie in more than one part")]
 
 
 @pytest.mark.parametrize(

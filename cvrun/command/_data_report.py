@@ -9,18 +9,22 @@ import numpy as np
 
 from cvrun.audit.examine import Audit
 from cvrun.audit.findings import Finding, number
-from cvrun.errors import printable
+from cvrun.data import Manifest
+from cvrun.errors import CvrunError, printable
+from cvrun.imbalance import imbalance_of
 from cvrun.plan import DataFacts
 from cvrun.report.split_table import split_table
 from cvrun.report.tables import plain_table
+from cvrun.spec import Spec
+from cvrun.split import Split
 
 SHOWN = 3
 """[images] that the text names of a finding; the JSON document has more."""
 
 
-def text(audit: Audit, data: DataFacts, found: Sequence[Finding]) -> str:
-    """Give the report for people."""
-    said = split_table(data.classes, data.counts, data.groups, data.strata)
+def text(audit: Audit, data: DataFacts, found: Sequence[Finding], shown: Sequence[float] = ()) -> str:
+    """Give the report for people; shown as in split_table."""
+    said = split_table(data.classes, data.counts, data.groups, data.strata, shown)
     said += "\n" + plain_table(_facts(audit)) + "\n"
     for one in found:
         said += printable(f"{'STOPS A RUN' if one.stops else 'finding'}: {one.what}") + "\n"
@@ -32,6 +36,17 @@ def text(audit: Audit, data: DataFacts, found: Sequence[Finding]) -> str:
         hint = "--exclude FILE lists what to leave out, data.accept_leakage=true trains with copies and torn groups"
         return f"{said}\n{number(stopping, 'finding')} would stop a run; {hint}\n"
     return f"{said}\nnothing here stops a run\n" if found else f"{said}nothing was found\n"
+
+
+def shares_shown(spec: Spec, manifest: Manifest, split: Split) -> tuple[float, ...]:
+    """Give the share of each class in an epoch where the sampler makes it another one; nothing where it cannot be said.
+
+    A sampler or weights that do not fit the classes are for `cvrun check` to refuse.
+    """
+    try:
+        return imbalance_of(spec, manifest, split).resampled_shares
+    except CvrunError:
+        return ()
 
 
 def values(audit: Audit, data: DataFacts, found: Sequence[Finding]) -> dict[str, Any]:
@@ -88,7 +103,7 @@ def _facts(audit: Audit) -> list[tuple[str, str]]:
     rows.append(("kind", ", ".join(kinds)))
     if found["values"] is not None:
         low, high = (f"{value:g}" for value in found["values"])
-        deep = any(kind["bits"] > 8 for kind in found["kinds"])
+        deep = np.isfinite(found["values"]).all() and any(kind["bits"] > 8 for kind in found["kinds"])
         hint = f"; data.value_range=[{low},{high}] uses all levels" if deep else ""
         rows.append(("values", f"{low} to {high} in train{hint}"))
     return rows

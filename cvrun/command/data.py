@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -15,6 +14,9 @@ from cvrun.command._output import say, show
 from cvrun.command._sweep import sweeps, take_fail_fast
 from cvrun.config import HydraJob, run_command
 from cvrun.errors import ConfigError, CvrunError, DataError
+from cvrun.folder import finite, write_atomic
+from cvrun.spec import Spec
+from cvrun.warned import Warned, hearing, not_wanted
 
 _OUTPUTS = ("exclude", "sheet", "split")
 
@@ -47,28 +49,30 @@ def _parser() -> argparse.ArgumentParser:
 
 def _audit(job: HydraJob, given: argparse.Namespace) -> int:
     try:
-        return _report(job, given)
+        with hearing() as warned:
+            return _report(job, given, warned)
     except CvrunError as error:
         say(f"cvrun data: {error}")
         return error.exit_code
 
 
-def _report(job: HydraJob, given: argparse.Namespace) -> int:
+def _report(job: HydraJob, given: argparse.Namespace, warned: Warned) -> int:
     spec = job.compose()
     from cvrun.audit.examine import examine
     from cvrun.audit.exclude import table
     from cvrun.audit.findings import findings
     from cvrun.audit.sheet import sheet
     from cvrun.audit.verdict import keep
-    from cvrun.command._data_report import text, values
+    from cvrun.command._data_report import shares_shown, text, values
     from cvrun.exclusion import exclusions
-    from cvrun.folder import write_atomic
+    from cvrun.outside import require_cache_outside
     from cvrun.selection import facts, select
     from cvrun.split import Split
     from cvrun.split._file import content
 
     for name in _OUTPUTS:
-        _require_new(f"--{name}", getattr(given, name), getattr(spec.parts["data"].config, "root", None), given.force)
+        _require_new(f"--{name}", getattr(given, name), spec, given.force)
+    require_cache_outside(spec)
     if spec.data.hash_ids and (given.exclude or given.split):
         message = "data.hash_ids=true: the file would name hashes, expected the names of images"
         raise ConfigError(message, "data.hash_ids=false, and keep the file to yourself")
@@ -83,7 +87,8 @@ def _report(job: HydraJob, given: argparse.Namespace) -> int:
     if settings.skip_unreadable > 0:
         unreadable = audit.positions[audit.notes["reason"] != b""]
         started = dataclasses.replace(split, train=split.train[~np.isin(split.train, unreadable)])
-    keep(audit, started)
+    warned.strict = settings.strict_warnings
+    warned.add([*selection.warnings, *keep(audit, started)])
     lines = []
     if given.exclude is not None:
         rows, added = table(audit, exclusions(manifest, spec.data.exclude))
@@ -96,27 +101,29 @@ def _report(job: HydraJob, given: argparse.Namespace) -> int:
         write_atomic(given.split, content(manifest, split))
         lines.append(f"{given.split}: the split; split=frozen split.file={given.split} uses it")
     data = facts(selection)
-    show(json.dumps(values(audit, data, found), indent=2) + "\n" if given.json else text(audit, data, found))
+    if given.json:
+        show(json.dumps(finite(values(audit, data, found)), indent=2) + "\n")
+    else:
+        show(text(audit, data, found, shares_shown(spec, manifest, split)))
     for line in lines:
         say(line)
-    return DataError.exit_code if any(one.stops for one in found) else 0
+    if warned.first:
+        say(f"cvrun data: {not_wanted(warned.first)}")
+    if any(one.stops for one in found):
+        return DataError.exit_code
+    return ConfigError.exit_code if warned.first else 0
 
 
-def _require_new(flag: str, path: Path | None, root: str | None, force: bool) -> None:
+def _require_new(flag: str, path: Path | None, spec: Spec, force: bool) -> None:
     """See that a file can be written without harm.
 
     Raises:
-        ConfigError: If it is there and may not be replaced, or lies below the root of the data.
+        ConfigError: If it is there and may not be replaced, or lies in a folder of the data.
     """
+    from cvrun.outside import require_outside
+
     if path is None:
         return
     if path.exists() and not force:
         raise ConfigError(f"{flag} {path}: exists, expected a new file", "--force replaces it")
-    if root is None:
-        return
-    below = False
-    # What is wrong with the root itself is for the source to say.
-    with contextlib.suppress(OSError, RuntimeError, ValueError):
-        below = path.resolve().is_relative_to(Path(root).expanduser().resolve())
-    if below:
-        raise ConfigError(f"{flag} {path}: lies below data.root={root}, expected a file outside of the data")
+    require_outside(spec, path, f"{flag} {path}:")

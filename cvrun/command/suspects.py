@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import io
 import json
@@ -14,8 +15,8 @@ from cvrun.cells import text_cell, write_row
 from cvrun.command._arguments import parser_of
 from cvrun.command._output import say, show
 from cvrun.command._run_folder import existing
-from cvrun.errors import ConfigError, printable
-from cvrun.folder import write_atomic
+from cvrun.errors import ConfigError, CvrunError, printable
+from cvrun.folder import RunFolder, write_atomic
 from cvrun.report.tables import text_table
 
 
@@ -28,6 +29,9 @@ def run(arguments: list[str]) -> int:
     if output is not None and output.exists() and not given.force:
         raise ConfigError(f"--output {output}: exists, expected a new file", "--force replaces it")
     folders = [existing(path) for path in dict.fromkeys(given.runs)]
+    if output is not None:
+        for folder in folders:
+            _require_outside(folder, output)
     every = rank([read(folder.predictions / "val.npz") for folder in folders])
     top = every[: given.top]
     if given.json:
@@ -38,6 +42,22 @@ def run(arguments: list[str]) -> int:
         write_atomic(output, _excluding(top))
         say(f"{output}: {len(top):,} images; look at them before data.exclude={output} leaves them out")
     return 0
+
+
+def _require_outside(folder: RunFolder, output: Path) -> None:
+    """See that a file does not lie in the data of a run, where it can be known what these are.
+
+    Raises:
+        ConfigError: If it does.
+    """
+    from cvrun.config import load
+    from cvrun.outside import require_outside
+
+    spec = None
+    with contextlib.suppress(CvrunError):
+        spec = load(folder.spec, ())
+    if spec is not None:
+        require_outside(spec, output, f"--output {output}:")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "cvrun"
 
 GROUND = {"", "errors", "rng", "duration", "dist", "folder", "cache", "fault", "tensorfile", "yamlfile", "streams"}
 GROUND |= {"allocator", "cores", "lock", "ranks", "cells", "physical", "stopping", "patience", "interval", "warned"}
-GROUND |= {"ledger", "opening"}
+GROUND |= {"ledger", "opening", "sketch"}
 PARTS = {
     "data",
     "split",
@@ -56,6 +56,7 @@ ASSEMBLY = {
     "audit",
     "normalized",
     "imbalance",
+    "outside",
 }
 EDGE = {"cli", "command", "report", "__main__"}
 GROUND_MAY_IMPORT = {"numpy", "torch", "safetensors", "yaml"}

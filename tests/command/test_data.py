@@ -3,14 +3,17 @@
 import csv
 import io
 import json
+import re
 import shutil
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from cvrun.audit import gather as gathering
 from cvrun.command import data as command
 from cvrun.split._file import read as read_split
 
@@ -251,6 +254,121 @@ def test_neighbouring_sections_of_a_stack_are_alike_and_distant_ones_are_not(cal
     ]
     distances = [pair[1] - pair[0] for pair in of_images if pair]
     assert len(distances) >= 12 and max(distances) <= 3
+
+
+def test_grey_copies_of_blood_cells_are_found_whatever_the_model_sees(call, blood_cells, tmp_path):
+    root = tmp_path / "blood"
+    root.mkdir()
+    lines = (blood_cells / "manifest.csv").read_text().splitlines()
+    shutil.copytree(blood_cells / "images", root / "images")
+    planted = {}
+    for i, row in enumerate(lines[200 :: len(lines) // 6][:5]):
+        path, label, slide = row.split(",")
+        name = f"images/grey{i}.{'png' if i < 3 else 'jpg'}"
+        Image.open(blood_cells / path).convert("L").save(root / name)
+        planted[name] = path
+        lines.append(f"{name},{label},{slide}")
+    (root / "manifest.csv").write_text("\n".join(lines) + "\n")
+    for channels, identical in ((1, 3), (3, 0)):
+        said = call("data", "+exp=blood_cells", f"data.root={root}", f"data.channels={channels}", "--json")
+        told = [
+            line for one in json.loads(said.out)["findings"] if one["kind"] == "duplicate" for line in one["examples"]
+        ]
+        pairs = {frozenset(word for word in line.split() if "/" in word) for line in told}
+        assert pairs == {frozenset(pair) for pair in planted.items()} and len(told) == 5
+        # A model of one channel sees what a PNG file of the grey picture holds.
+        assert sum(" = " in line for line in told) == identical
+
+
+@pytest.mark.parametrize("word", ["data.value_range=[0,3000]", "data.value_range=null"])
+def test_broken_pixels_make_no_copies_of_images_that_share_nothing(call, tmp_path, word):
+    random = np.random.default_rng(0)
+    for i in range(60):
+        values = random.integers(0, 3000, (64, 64)).astype(np.uint16)
+        if i % 10 == 0:
+            values[20:28, 20:28] = 65535
+        (tmp_path / "deep" / "ab"[i // 2 % 2]).mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "deep" / "ab"[i // 2 % 2] / f"{i}.npy", values)
+    said = call("data", "data=folder", f"data.root={tmp_path}/deep", "data.channels=1", word, "--json")
+    kinds = {one["kind"] for one in json.loads(said.out)["findings"]}
+    assert said.code == 0 and kinds <= {"alike", "alike across"}
+
+
+def test_a_finding_in_the_test_part_is_remembered_until_cvrun_data_looks_anew(call, root):
+    add(root, "same.png", picture(100), "a", "test")
+    assert call("data", *words(root)).code == 3
+    picture(500).save(root / "same.png")
+    assert call("data", *words(root), "--sealed").code == 0
+    said = call("train", *words(root), *TRAIN)
+    assert said.code == 3 and said.err.count("\n") == 1
+    assert re.search(r"\(found by `cvrun data` at 20\d\d-[-:T.0-9]+Z; to run it again looks anew\)", said.err)
+    assert call("data", *words(root)).code == 0
+    assert call("train", *words(root), *TRAIN).code == 0
+
+
+def test_infinite_values_are_no_number_of_json_and_no_warning(call, tmp_path):
+    for i in range(24):
+        values = np.asarray(picture(i).convert("L"), dtype=np.float32)
+        values[0, :2] = (-np.inf, np.inf) if i % 3 else (0, 255)
+        (tmp_path / "wide" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "wide" / "ab"[i % 2] / f"{i}.npy", values)
+    wide = ("data=folder", f"data.root={tmp_path}/wide", "data.channels=1", "data.value_range=[0,255]")
+    said = call("data", *wide, "--json")
+    assert said.code == 0 and said.err == ""
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    assert json.loads(said.out, parse_constant=refuse)["statistics"]["values"] == [None, None]
+    text = call("data", *wide).out
+    assert "-inf to inf in train" in text and "data.value_range=[-inf" not in text
+
+
+@pytest.mark.filterwarnings("default:odd file")
+def test_strict_warnings_count_those_of_libraries_and_of_the_data(call, root, monkeypatch):
+    assert call("data", *words(root, "strict_warnings=true")).code == 0
+    add(root, "same.png", picture(100), "a", "train")
+    assert call("data", *words(root)).code == 0
+    said = call("data", *words(root, "strict_warnings=true"))
+    assert said.code == 2 and "1 image of train repeats" in said.out
+    assert said.err.startswith("cvrun data: strict_warnings=true: plan: data: 1 image of train repeats")
+    real = gathering.source_of
+
+    def warning(manifest, position):
+        warnings.warn("odd file", stacklevel=1)
+        return real(manifest, position)
+
+    monkeypatch.setattr(gathering, "source_of", warning)
+    shutil.rmtree(root.parent / "cache")
+    said = call("data", *words(root, "strict_warnings=true"))
+    assert said.code == 2 and said.err.startswith("warning: UserWarning: odd file (") and said.err.count("\n") == 2
+
+
+@pytest.mark.parametrize("flag", ["--exclude", "--sheet", "--split"])
+def test_nothing_is_written_below_what_was_made_of_the_data(call, image_folder, tmp_path, flag, monkeypatch):
+    made = tmp_path / "made"
+    shutil.copytree(image_folder, made)
+    before = sorted(made.rglob("*"))
+    data = ("data=folder", f"data.root={image_folder}", f"data.extra={made}")
+    said = call("data", *data, flag, made / "new")
+    assert said.code == 2 and f"{flag} {made}/new: lies below data.extra={made}" in said.err
+    monkeypatch.setenv("CVRUN_CACHE", str(made / "cache"))
+    said = call("data", *data, flag, tmp_path / "new")
+    assert said.code == 2 and said.err.startswith(f"cvrun data: CVRUN_CACHE={made}/cache: lies below data.extra={made}")
+    assert sorted(made.rglob("*")) == before
+
+
+def test_the_table_shows_what_the_sampler_shows(call, root):
+    (row, *_) = [line for line in call("data", *words(root)).out.splitlines() if line.startswith("class")]
+    assert "shown" not in row
+    for i in range(4):
+        add(root, f"more{i}.png", picture(600 + i), "a", "train")
+    rows = {
+        row[0]: row[1:]
+        for row in map(str.split, call("data", *words(root, "sampler=weighted")).out.splitlines())
+        if row
+    }
+    assert rows["class"][1] == "shown" and rows["a"][:2] != rows["b"][:2]
 
 
 def test_outputs_are_the_flags_that_name_files():

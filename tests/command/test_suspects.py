@@ -49,6 +49,9 @@ def test_a9_flipped_labels_are_at_the_top_of_the_list(call, flipped, tmp_path):
     assert table.code == 0 and "5 of 900 validation images of 3 runs" in table.out
     said = call("suspects", *runs, "--output", "suspects.csv")
     assert said.code == 2 and "--force replaces it" in said.err
+    said = call("suspects", *runs, "--output", root / "suspects.csv")
+    assert said.code == 2 and f"lies below data.root={root}, expected a file outside of the data" in said.err
+    assert not (root / "suspects.csv").exists()
 
 
 def test_wrong_words_are_one_line(call, tmp_path):
