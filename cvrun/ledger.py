@@ -52,6 +52,18 @@ def copies(path: Path) -> list[Opening]:
     return [parsed(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
 
 
+def whole(path: Path) -> list[Opening]:
+    """Give the lines of a ledger, if it has those of which the runs beside it keep copies.
+
+    Raises:
+        ConfigError: If something else stands in for one of the files.
+        CheckpointError: If one of them is not as it was written, or the ledger lacks a line.
+    """
+    openings = read(path)
+    require_whole(path, openings, _runs(path))
+    return openings
+
+
 def require_whole(path: Path, openings: Sequence[Opening], runs: Sequence[Path]) -> None:
     """See that a ledger has every line of which one of runs keeps a copy.
 
@@ -65,10 +77,24 @@ def require_whole(path: Path, openings: Sequence[Opening], runs: Sequence[Path])
     """
     known = {opening.hash for opening in openings}
     for run in runs:
-        for copy in copies(run / COPY):
+        for copy in _of_run(run):
             if copy.hash not in known:
                 fact = f"line {copy.number} of {copy.time} is missing, {run / COPY} has it"
                 raise CheckpointError(f"{path}: {fact}", PUT_BACK)
+
+
+def _runs(path: Path) -> list[Path]:
+    return sorted(path.parent.glob("*/*/"))
+
+
+def _of_run(run: Path) -> list[Opening]:
+    """Give what copies does, with an error that says what to do about a run that may be any of many."""
+    try:
+        return copies(run / COPY)
+    except (ConfigError, CheckpointError) as error:
+        said = f"run {run.parent.name}/{run.name}: its copy of the ledger is damaged: {error}"
+        hint = f"or move {run} elsewhere; until then no run beside it opens a test set"
+        raise type(error)(said, hint) from error
 
 
 def append(path: Path, draft: Callable[[Sequence[Opening]], Draft], warn: Callable[[str], object]) -> Opening:
@@ -87,7 +113,7 @@ def append(path: Path, draft: Callable[[Sequence[Opening]], Draft], warn: Callab
     with _locked(path) as handle:
         content = _all(handle, path)
         openings, torn = chain(content, f"{path}")
-        require_whole(path, openings, sorted(path.parent.glob("*/*/")))
+        require_whole(path, openings, _runs(path))
         said = torn[:_TORN].decode(errors="backslashreplace") if torn else None
         if torn:
             fact = "its last line was never finished, so nothing was opened by it"

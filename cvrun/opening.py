@@ -11,11 +11,12 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cvrun.errors import CheckpointError
+from cvrun.sketch import shared
 
 FIRST = "0" * 64
 """What the first line names as the hash of the line before."""
@@ -35,9 +36,11 @@ class Draft:
         checkpoint: "best" or "last".
         step: Optimizer steps after which they were saved.
         test: sha256 of the test set: the content of its images, and their classes.
+        sketch: Of its images, as in sketch.py, which tells how much it shares with another set.
         names: sha256 of which images of the run's data are its test part, "" where it has none.
         external: Name of a test set from elsewhere; None: the run's own test part.
         images: Number of them.
+        leaked: Number of those that are images of training or validation as well, which the user accepted.
         reason: Why it was opened, in the user's words.
     """
 
@@ -48,9 +51,11 @@ class Draft:
     checkpoint: str
     step: int
     test: str
+    sketch: str
     names: str
     external: str | None
     images: int
+    leaked: int
     reason: str | None
 
 
@@ -75,10 +80,17 @@ class Opening(Draft):
 
 @dataclass(frozen=True)
 class Count:
-    """How often a test set has been opened, by how many different models."""
+    """How often a test set has been opened, by how many different models.
+
+    Attributes:
+        openings: Number of them.
+        models: Whose weights were measured.
+        sharing: Openings of other sets that have some of its images.
+    """
 
     openings: int
     models: int
+    sharing: int = 0
 
     def said(self, what: str) -> str:
         """Give it in words; what is the test set, such as "this test set"."""
@@ -86,12 +98,24 @@ class Count:
             return f"{what} has not been opened"
         times = f"{self.openings:,} time{'s' * (self.openings > 1)}"
         models = "1 model" if self.models == 1 else f"{self.models:,} different models"
-        return f"{what} has been opened {times}, by {models}"
+        number = f"{self.sharing:,} opening{'s' * (self.sharing > 1)}"
+        sharing = f"; sets that share images with it: {number}" if self.sharing else ""
+        return f"{what} has been opened {times}, by {models}{sharing}"
 
 
-def count(openings: Sequence[Opening]) -> Count:
-    """Give the number of openings, and of the weights that were measured."""
-    return Count(len(openings), len({opening.weights for opening in openings}))
+def count(openings: Sequence[Opening], tests: Collection[str]) -> Count:
+    """Give how often a test set has been opened.
+
+    Args:
+        openings: All there are.
+        tests: What it is known by; several sets are counted as one.
+    """
+    these = [opening for opening in openings if opening.test in tests]
+    sketches = {opening.sketch for opening in these}
+    others = [opening for opening in openings if opening.test not in tests]
+    alike = {each for each in {other.sketch for other in others} if any(shared(each, one) > 0 for one in sketches)}
+    sharing = sum(other.sketch in alike for other in others)
+    return Count(len(these), len({opening.weights for opening in these}), sharing)
 
 
 def encoded(opening: Opening) -> bytes:

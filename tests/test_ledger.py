@@ -13,7 +13,7 @@ from cvrun import fault, ledger
 from cvrun.errors import CheckpointError, ConfigError, StorageError
 from cvrun.opening import Draft
 
-DRAFT = Draft("run/1", "1", "c" * 64, "w" * 64, "best", 12, "t" * 64, "s" * 64, None, 180, None)
+DRAFT = Draft("run/1", "1", "c" * 64, "w" * 64, "best", 12, "t" * 64, "0" * 16, "s" * 64, None, 180, 0, None)
 
 
 @pytest.fixture(autouse=True)
@@ -182,6 +182,19 @@ def test_a_copy_that_was_changed_is_named(path, tmp_path):
     copy.write_bytes(copy.read_bytes().replace(b"best", b"last"))
     with pytest.raises(CheckpointError, match=r"run/1/test.jsonl, line 1: is not as it was written"):
         ledger.copies(copy)
+    # Whichever run goes on has to be told which folder is meant, and how to go on.
+    for action in (lambda: add(path, run="run/2"), lambda: ledger.whole(path)):
+        with pytest.raises(CheckpointError, match="^run run/1: its copy of the ledger is damaged: ") as caught:
+            action()
+        said = str(caught.value)
+        assert f"{copy}, line 1: is not as it was written" in said
+        assert said.endswith(
+            f"put the file back as it was; or move {run} elsewhere; until then no run beside it opens a test set"
+        )
+    before = copy.read_bytes()
+    run.rename(tmp_path / "aside")
+    assert add(path, run="run/2").number == 2
+    assert (tmp_path / "aside/test.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "folder", "pipe"])

@@ -9,7 +9,7 @@ import pytest
 from cvrun.errors import CheckpointError
 from cvrun.opening import FIRST, Draft, chain, count, encoded, opening_of, parsed
 
-DRAFT = Draft("run/1", "1", "c" * 64, "w" * 64, "best", 12, "t" * 64, "s" * 64, None, 180, None)
+DRAFT = Draft("run/1", "1", "c" * 64, "w" * 64, "best", 12, "t" * 64, "0" * 16, "s" * 64, None, 180, 0, None)
 
 
 def ledger(*drafts):
@@ -93,7 +93,22 @@ def test_a_line_alone():
 
 
 def test_openings_and_models_are_counted():
-    assert dataclasses.astuple(count(THREE)) == (3, 2)
-    assert count(THREE).said("this test set") == "this test set has been opened 3 times, by 2 different models"
-    assert count(THREE[:1]).said("it") == "it has been opened 1 time, by 1 model"
-    assert count([]).said("it") == "it has not been opened"
+    these = {DRAFT.test}
+    assert dataclasses.astuple(count(THREE, these)) == (3, 2, 0)
+    assert count(THREE, these).said("this test set") == "this test set has been opened 3 times, by 2 different models"
+    assert count(THREE[:1], these).said("it") == "it has been opened 1 time, by 1 model"
+    assert count(THREE, {"another"}).said("it") == count([], these).said("it") == "it has not been opened"
+
+
+def test_openings_of_sets_that_share_images_are_counted_beside():
+    a, b, c, d = (f"{i}" * 16 for i in range(4))
+    drafts = [("t", f"{a} {b}"), ("u", f"{b} {c}"), ("u", f"{b} {c}"), ("v", d), ("t", f"{a} {b}"), ("w", f"{a} {c}")]
+    openings = ledger(*(dataclasses.replace(DRAFT, test=test, sketch=sketch) for test, sketch in drafts))
+    found = {test: count(openings, {test}) for test in "tuvw"}
+    assert {test: (each.openings, each.sharing) for test, each in found.items()} == {
+        "t": (2, 3), "u": (2, 3),
+        "v": (1, 0), "w": (1, 4),
+    }
+    assert count(openings, {"t", "u"}).sharing == 1
+    assert found["t"].said("it").endswith(", by 1 model; sets that share images with it: 3 openings")
+    assert count(openings, {"t", "u"}).said("it").endswith("; sets that share images with it: 1 opening")

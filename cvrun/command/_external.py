@@ -12,7 +12,7 @@ from cvrun.command._measured import Ready
 from cvrun.data import Manifest
 from cvrun.errors import ConfigError, DataError, did_you_mean
 from cvrun.keys import require_own
-from cvrun.privacy import hashed
+from cvrun.privacy import hashed, listing
 
 
 def external(text: str, run: Ready) -> tuple[str, Manifest]:
@@ -41,9 +41,11 @@ def external(text: str, run: Ready) -> tuple[str, Manifest]:
     changed = {"root": root, "split_column": None, "extra": None}
     known = {field.name for field in dataclasses.fields(choice.config)}
     config = dataclasses.replace(choice.config, **{key: changed[key] for key in changed if key in known})
-    manifest: Manifest = options.build("data", choice.option, config)
+    hide = run.prepared.plan.spec.data.hash_ids
+    with listing(hide):
+        manifest: Manifest = options.build("data", choice.option, config)
     manifest = dataclasses.replace(_in_classes(manifest, run.trained.classes, root), form=run.trained.form)
-    return name, hashed(manifest) if run.prepared.plan.spec.data.hash_ids else manifest
+    return name, hashed(manifest) if hide else manifest
 
 
 def _in_classes(manifest: Manifest, classes: tuple[str, ...], root: str) -> Manifest:

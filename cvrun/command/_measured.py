@@ -19,9 +19,11 @@ from cvrun.config import load
 from cvrun.data import Manifest
 from cvrun.errors import DataError, printable
 from cvrun.folder import RunFolder
-from cvrun.images import evaluated, images_of
+from cvrun.images import Decodable, evaluated, images_of, unusable
 from cvrun.keys import RESUME_KEYS
 from cvrun.pipeline.loader import evaluation_batches
+from cvrun.pipeline.stream import Stream
+from cvrun.pipeline.unreadable import cannot_be_used
 from cvrun.prepare import Prepared, prepare
 from cvrun.report.summary import class_table, confusion_table, metric_table
 from cvrun.split import Split
@@ -61,12 +63,14 @@ class Images:
         name: Of the predictions.
         manifest: What rows refer to.
         rows: Positions in the manifest, int64 (N,).
+        decoded: Them, where they have been decoded, or are known to be such that they can be; else None.
     """
 
     part: str
     name: str
     manifest: Manifest
     rows: NDArray[np.int64]
+    decoded: Decodable | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,28 @@ def ready(given: argparse.Namespace) -> Ready:
     return Ready(folder, prepared, trained, task, given.checkpoint, f"-{given.tta}" if given.tta else "-tta")
 
 
+def decoded(run: Ready, images: Images) -> Decodable:
+    """Give the images, each of which has been decoded once, also of those that are not kept.
+
+    Raises:
+        DataError: If one cannot be used.
+        OutOfMemoryError: If the memory does not suffice.
+        StorageError: If files are not read in time.
+    """
+    found = _opened(run, images)
+    bad = unusable(found, images.part, run.prepared.plan.spec.settings) if isinstance(found, Stream) else {}
+    if bad:
+        count = f"{len(bad)} of {len(images.rows)} {images.part} images cannot be used"
+        raise cannot_be_used(images.manifest, bad, count)
+    return found
+
+
+def _opened(run: Ready, images: Images) -> Decodable:
+    none = images.rows[:0]
+    split = Split(**{"train": none, "val": none, "test": none, images.part: images.rows})
+    return images_of(images.part, images.manifest, split, run.prepared.plan.spec.settings, say)
+
+
 def measure(run: Ready, images: Images, wanted: Asked) -> Measured:
     """Give the plain evaluation, and the one with test-time augmentation where there is any; save both.
 
@@ -123,9 +149,7 @@ def measure(run: Ready, images: Images, wanted: Asked) -> Measured:
     if len(images.rows) == 0:
         raise DataError(f"split: the {images.part} part is empty, expected at least one image")
     spec, trained, manifest = run.prepared.plan.spec, run.trained, images.manifest
-    none = images.rows[:0]
-    split = Split(**{"train": none, "val": none, "test": none, images.part: images.rows})
-    there = evaluated(images_of(images.part, manifest, split, spec.settings, say), trained.device)
+    there = evaluated(_opened(run, images) if images.decoded is None else images.decoded, trained.device)
     ahead = spec.settings.num_workers, spec.settings.worker_timeout
     batches = evaluation_batches(there, trained.normalize, spec.trainer.eval_batch_size, trained.device, *ahead)
     ids = [manifest.ids[i] for i in images.rows.tolist()]

@@ -13,6 +13,7 @@ from cvrun.command._output import show
 from cvrun.command._unseal import Opened, unseal
 from cvrun.errors import ConfigError, printable
 from cvrun.folder import finite
+from cvrun.report.openings import below
 from cvrun.split import pool
 from cvrun.warned import hearing
 
@@ -42,8 +43,8 @@ def run(arguments: list[str]) -> int:
         wanted = asked(given, images.manifest, trained.classes)
         # What cannot be looked at should not cost an opening.
         with watched(wanted, trained.model, len(trained.classes)):
-            opened = unseal(loaded, images, name, given.reason)
-        measured = measure(loaded, images, wanted)
+            opened = unseal(loaded, images, name, given.reason, given.accept_leakage)
+        measured = measure(loaded, opened.images, wanted)
     warned.require_none()
     if given.json:
         found = {**content(loaded, images, measured), "external": name, **_about(opened)}
@@ -51,7 +52,8 @@ def run(arguments: list[str]) -> int:
     else:
         line = f"line {opened.opening.number} of {opened.path.name}"
         count = f"{opened.count.said('this test set')} ({line})"
-        show(f"{text(loaded, images, measured)}\n{printable(count)}\n")
+        accepted = f"{opened.leaked.said()}; {opened.leaked.accepted}" if opened.leaked.count else ""
+        show(text(loaded, images, measured) + below([printable(line) for line in (accepted, count) if line]))
     return 0
 
 
@@ -60,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     add_arguments(parser)
     parser.add_argument("--unseal", action="store_true", help=f"needed: each {MEANING}")
     parser.add_argument("--reason", metavar="TEXT", help="why it is opened again, for another model")
+    parser.add_argument(
+        "--accept-leakage", action="store_true", help="open it also where its images are among those of train and val"
+    )
     parser.add_argument("--external", metavar="NAME=ROOT", help="a test set from elsewhere, of the same kind of data")
     return parser
 
@@ -76,4 +81,5 @@ def _images(wanted: str | None, loaded: Ready) -> tuple[str | None, Images]:
 def _about(opened: Opened) -> dict[str, object]:
     opening = opened.opening
     line = {"line": opening.number, "hash": opening.hash, "test": opening.test, "weights": opening.weights}
-    return {"ledger": line, "openings": opened.count.openings, "models": opened.count.models}
+    counts = {"openings": opened.count.openings, "models": opened.count.models, "sharing": opened.count.sharing}
+    return {"ledger": line, "leaked": opened.leaked.count, **counts}

@@ -33,10 +33,10 @@ def of_run(run: RunFolder) -> dict[str, Count]:
     own = {opening.test for opening in mine if opening.external is None}
     if names or own:
         own = own or {opening.test for opening in openings if opening.names == names and opening.external is None}
-        found[""] = count([opening for opening in openings if opening.test in own])
+        found[""] = count(openings, own)
     for name in sorted({opening.external for opening in mine if opening.external is not None}):
         sets = {opening.test for opening in mine if opening.external == name}
-        found[name] = count([opening for opening in openings if opening.test in sets])
+        found[name] = count(openings, sets)
     return found
 
 
@@ -67,7 +67,11 @@ def below(lines: Sequence[str]) -> str:
 def own_part(counts: Mapping[str, Count]) -> dict[str, int | None]:
     """Give how often a run's own test part was opened, for programs; None where it has none."""
     own = counts.get("")
-    return {"test_openings": own.openings if own else None, "test_models": own.models if own else None}
+    return {
+        "test_openings": own.openings if own else None,
+        "test_models": own.models if own else None,
+        "test_sharing": own.sharing if own else None,
+    }
 
 
 def all_sets(runs: Sequence[Path]) -> list[str]:
@@ -88,7 +92,7 @@ def all_sets(runs: Sequence[Path]) -> list[str]:
             names = sorted({f"'{opening.external}'" for opening in each if opening.external is not None})
             called = f" ({', '.join(names)})" if names else ""
             images = f"{each[-1].images:,} images"
-            found.append(printable(count(each).said(f"test set {test[:12]}{called} of {images}")))
+            found.append(printable(count(openings, {test}).said(f"test set {test[:12]}{called} of {images}")))
     return found
 
 

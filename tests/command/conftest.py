@@ -8,9 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cvrun.cli import main
+from cvrun.data import ImageForm, Manifest
 from cvrun.trainer import loop
 
 QUICK = ("model.width=4", "trainer.epochs=3", "trainer.batch_size=300", "workers=0")
@@ -29,6 +32,26 @@ def finished_once(tmp_path_factory) -> Path:
 def finished(finished_once, tmp_path) -> Path:
     """A copy of a finished run."""
     return Path(shutil.copytree(finished_once, tmp_path / "outputs" / "run" / finished_once.name))
+
+
+@pytest.fixture
+def four(tmp_path):
+    """Makes a manifest of four images of two classes below a folder; order and names may be others."""
+
+    def four(folder, size=4, order=(0, 1, 2, 3), classes=("cat", "dog"), prefix=""):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        names = [f"{prefix}{i}.png" for i in range(4)]
+        for i, name in enumerate(names):
+            Image.fromarray(np.full((3, 3), 10 * i, np.uint8)).save(tmp_path / folder / name)
+        labels = np.array([classes.index(("cat", "dog")[i % 2]) for i in order])
+        paths = tuple(tmp_path / folder / names[i] for i in order)
+        return Manifest(tuple(p.name for p in paths), labels, classes, ImageForm(size, 1, "stretch"), paths=paths)
+
+    return four
+
+
+def every(manifest):
+    return np.arange(len(manifest))
 
 
 @pytest.fixture

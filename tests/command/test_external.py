@@ -155,3 +155,19 @@ def test_synthetic_images_stay_out_of_it(call, run, tmp_path):
     said = call("test", folder, "--unseal", "--external", f"b={root}", "--json")
     assert said.code == 0, said.err
     assert json.loads(said.out)["images"] == 3
+
+
+def test_names_that_are_hidden_are_hidden_in_what_is_wrong_with_its_table(call, tmp_path):
+    data = make_images(tmp_path / "data", 10)
+    names = sorted(path.relative_to(data).as_posix() for path in data.rglob("*.png"))
+    (data / "manifest.csv").write_text("\n".join(["path,label", *(f"{name},{name[:3]}" for name in names)]))
+    assert call("train", *WORDS, "data=csv", f"data.root={data}", "data.hash_ids=true").code == 0
+    root = elsewhere(tmp_path, "cat")
+    (root / "manifest.csv").write_text("path,label\ncat/00.png,cat\nmueller.png,cat\n")
+    said = call("test", run_folder(tmp_path), "--unseal", "--external", f"b={root}")
+    assert said.code == 3 and "mueller" not in said.err
+    assert "data.hash_ids=true: the data cannot be listed, row 3; what is wrong is not said" in said.err
+    (root / "manifest.csv").write_text("path,label\ncat/00.png,cat\n")
+    shutil.copy(data / "cat/00.png", root / "cat/00.png")
+    said = call("test", run_folder(tmp_path), "--unseal", "--external", f"b={root}")
+    assert said.code == 3 and "1 of 1 test images is in train or val as well" in said.err and "00.png" not in said.err

@@ -4,7 +4,7 @@ import json
 import shutil
 
 KEYS = {"path", "name", "id", "state", "monitor", "score", "step", "epochs", "seconds", "overrides"}
-KEYS |= {"test_openings", "test_models"}
+KEYS |= {"test_openings", "test_models", "test_sharing"}
 
 
 def test_the_list_has_every_run(call, finished):
@@ -31,6 +31,7 @@ def test_values_are_those_of_the_run(call, finished, tools):
         "overrides": ["model.width=4", "trainer.epochs=3", "trainer.batch_size=300"],
         "test_openings": 0,
         "test_models": 0,
+        "test_sharing": 0,
     }
 
 

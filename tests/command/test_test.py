@@ -76,8 +76,8 @@ def test_a5_the_ledger_says_what_was_opened(call, finished, tools):
     assert row["previous"] == "0" * 64
     # Nothing of a user or a machine.
     assert set(row) == {
-        *("number", "time", "run", "run_id", "config", "weights", "checkpoint", "step", "test", "split", "external"),
-        *("images", "reason", "torn", "previous", "hash"),
+        *("number", "time", "run", "run_id", "config", "weights", "checkpoint", "step", "test", "sketch", "names"),
+        *("external", "images", "leaked", "reason", "torn", "previous", "hash"),
     }
     assert (finished / "test.jsonl").read_bytes() == (finished.parents[1] / "test-ledger.jsonl").read_bytes()
     assert (finished / "predictions/test-hflip.npz").is_file()

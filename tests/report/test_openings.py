@@ -28,9 +28,9 @@ def run(tmp_path):
 
 @pytest.fixture
 def open_set(tmp_path):
-    def open_set(run, weights, test="T" * 64, names="n", external=None):
+    def open_set(run, weights, test="T" * 64, names="n", external=None, sketch=""):
         where = run_name(run.path)
-        draft = Draft(where, run.path.name, "c", weights, "best", 1, test, names, external, 3, None)
+        draft = Draft(where, run.path.name, "c", weights, "best", 1, test, sketch, names, external, 3, 0, None)
         path = ledger.place(run.path)
         ledger.append(path, lambda openings: draft, print)
         ledger.keep_copy(run.path, ledger.read(path), where)
@@ -47,7 +47,7 @@ def test_a5_a_run_says_how_often_its_test_set_was_opened_by_how_many_models(run,
     assert of_run(other) == {"": Count(0, 0)}
     open_set(second, "w")
     assert in_words(of_run(first)) == ["the test set of this run has been opened 3 times, by 2 different models"]
-    assert own_part(of_run(second)) == {"test_openings": 3, "test_models": 2}
+    assert own_part(of_run(second)) == {"test_openings": 3, "test_models": 2, "test_sharing": 0}
 
 
 def test_the_same_images_count_whatever_they_are_called(run, open_set):
@@ -73,7 +73,7 @@ def test_a_run_without_a_test_part_says_nothing(run, plan):
     folder = run("1")
     folder.plan.unlink() if plan is None else folder.plan.write_text(plan)
     assert of_run(folder) == {}
-    assert own_part({}) == {"test_openings": None, "test_models": None}
+    assert own_part({}) == {"test_openings": None, "test_models": None, "test_sharing": None}
     assert below(in_words({})) == ""
 
 
@@ -101,10 +101,27 @@ def test_each_set_of_each_ledger_has_a_line(run, open_set, tmp_path):
     assert below(["a", "b"]) == "\na\nb\n"
 
 
+def test_sets_that_share_images_are_said_in_the_same_line(run, open_set):
+    first, other = run("1"), run("3", names="another")
+    open_set(first, "v", sketch=f"{'0' * 16} {'1' * 16}")
+    open_set(other, "w", test="U" * 64, names="another", sketch=f"{'1' * 16} {'2' * 16}")
+    open_set(other, "w", test="V" * 64, names="third", external="b", sketch="3" * 16)
+    assert of_run(first) == {"": Count(1, 1, 1)}
+    assert own_part(of_run(first))["test_sharing"] == 1
+    said = "has been opened 1 time, by 1 model"
+    shared = "; sets that share images with it: 1 opening"
+    assert in_words(of_run(first)) == [f"the test set of this run {said}{shared}"]
+    assert all_sets([first.path]) == [
+        f"test set TTTTTTTTTTTT of 3 images {said}{shared}",
+        f"test set UUUUUUUUUUUU of 3 images {said}{shared}",
+        f"test set VVVVVVVVVVVV ('b') of 3 images {said}",
+    ]
+
+
 def test_names_in_a_ledger_cannot_steer_a_terminal(run, tmp_path):
     folder = run("1")
     where = run_name(folder.path)
-    draft = Draft(where, "1", "c", "w", "best", 1, "\x1b[2J", "s", "\x1b]0;x\x07", 3, "\x1b[2J")
+    draft = Draft(where, "1", "c", "w", "best", 1, "\x1b[2J", "", "s", "\x1b]0;x\x07", 3, 0, "\x1b[2J")
     ledger.append(ledger.place(folder.path), lambda openings: dataclasses.replace(draft), print)
     assert all(line.isprintable() for line in [*in_words(of_run(folder)), *all_sets([folder.path])])
 
