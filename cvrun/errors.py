@@ -29,9 +29,14 @@ class ConfigError(CvrunError):
 
 
 class DataError(CvrunError):
-    """A missing, unreadable or contradictory data set; exit code 3."""
+    """A missing, unreadable or contradictory data set; exit code 3.
+
+    Attributes:
+        names: Names of images in the message that the data set does not have, for who hides names.
+    """
 
     exit_code = 3
+    names: tuple[str, ...] = ()
 
 
 class CheckpointError(CvrunError):

@@ -47,7 +47,9 @@ def exclusions(manifest: Manifest, file: str | None) -> dict[int, str]:
             found.setdefault(position, reason)
             rows.setdefault(position, number)
     if wrong:
-        raise table.error(wrong)
+        error = table.error(wrong)
+        error.names = tuple(row[path_column] for _, row in table.rows)
+        raise error
     return found
 
 

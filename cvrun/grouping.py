@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -30,7 +31,25 @@ def grouped(manifest: Manifest, data: DataConfig) -> Manifest:
         kinds = {value: number for number, value in enumerate(sorted(set(values)))}
         column = np.array([kinds[value] for value in values], dtype=np.int64)
         manifest = replace(manifest, strata=manifest.labels * len(kinds) + column)
-    return manifest
+    return manifest if manifest.groups is None else replace(manifest, groups=tuple(map(_readable, manifest.groups)))
+
+
+def alike(groups: Iterable[str]) -> tuple[str, str] | None:
+    """Give two groups that differ in case or leading zeros alone, as one patient is written by two people; or None."""
+    seen: dict[str, str] = {}
+    for group in sorted(set(groups)):
+        plain = re.sub(r"\b0+(?=\d)", "", group.casefold())
+        if plain in seen:
+            return seen[plain], group
+        seen[plain] = group
+    return None
+
+
+def _readable(group: str) -> str:
+    """Give a group without what nobody sees: two ways to write one letter, characters of no width (Unicode, UAX 15)."""
+    if group.isascii():
+        return group.strip()
+    return "".join(c for c in unicodedata.normalize("NFC", group) if unicodedata.category(c) != "Cf").strip()
 
 
 def _column(manifest: Manifest, key: str, name: str) -> tuple[str, ...]:
@@ -40,7 +59,7 @@ def _column(manifest: Manifest, key: str, name: str) -> tuple[str, ...]:
         expected = f"expected one of {known}" if known else "the source has no columns"
         hint = did_you_mean(name, manifest.columns) or ("" if known else "data.group_pattern takes groups out of names")
         raise ConfigError(f"data.{key}={name}: {'no such column, ' if known else ''}{expected}", hint)
-    values = tuple(value.strip() for value in manifest.columns[name])
+    values = tuple(map(_readable, manifest.columns[name]))
     empty = _real(manifest, [i for i, value in enumerate(values) if not value])
     if empty:
         message = f"data.{key}={name}: {len(empty):,} of {len(manifest):,} images have no value in that column"
@@ -59,10 +78,12 @@ def _matched(manifest: Manifest, pattern: str) -> tuple[str, ...]:
     if lost:
         message = f"data.group_pattern={pattern}: {len(lost):,} of {len(manifest):,} ids do not match"
         raise DataError(f"{message} ({some([manifest.ids[i] for i in lost])}), expected a group in each")
-    first = next((group for group in groups if "/" in group and group.partition("/")[0].lower() in SPLIT_NAMES), None)
-    if manifest.official is not None and first is not None:
+    torn = [i for i, group in enumerate(groups) if "/" in group and group.partition("/")[0].lower() in SPLIT_NAMES]
+    if manifest.official is not None and torn:
         # Then no group could lie in two parts, and no leak would ever be found.
-        message = f"data.group_pattern={pattern}: group '{first}' begins with the folder of its part"
+        message = (
+            f"data.group_pattern={pattern}: the group of {manifest.ids[torn[0]]} begins with the folder of its part"
+        )
         raise ConfigError(f"{message}, expected what tells patients apart", "(?:^|/) finds where a file name begins")
     return groups
 

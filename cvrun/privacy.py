@@ -44,7 +44,8 @@ def hiding(manifest: Manifest, hide: bool) -> Iterator[None]:
         yield
     except CvrunError as error:
         if hide:
-            error.args = (masked(str(error), manifest),)
+            strange = error.names if isinstance(error, DataError) else ()
+            error.args = (masked(str(error), manifest, strange),)
         raise
 
 
@@ -66,9 +67,9 @@ def listing(hide: bool) -> Iterator[None]:
         raise DataError(message, "cvrun check with data.hash_ids=false says it") from None
 
 
-def masked(text: str, manifest: Manifest) -> str:
-    """Give text with a hash for each id and group of manifest that stands in it as a whole."""
-    names = {*manifest.ids, *(manifest.groups or ())} - {""}
+def masked(text: str, manifest: Manifest, more: tuple[str, ...] = ()) -> str:
+    """Give text with a hash for each id and group of manifest, and each name of more, that stands in it as a whole."""
+    names = {*manifest.ids, *(manifest.groups or ()), *more} - {""}
     # The longest first: a group is often a part of an id.
     for name in sorted((name for name in names if printable(name) in text), key=len, reverse=True):
         whole = rf"(?<!\w){re.escape(printable(name))}(?!\w)"

@@ -14,9 +14,10 @@ import numpy as np
 
 from cvrun import options
 from cvrun.data import Manifest
+from cvrun.data._hashed import hashed_name
 from cvrun.errors import DataError
 from cvrun.exclusion import exclusions, without
-from cvrun.grouping import grouped
+from cvrun.grouping import alike, grouped
 from cvrun.plan import DataFacts, Flow
 from cvrun.privacy import hashed, hiding, listing
 from cvrun.spec import Spec
@@ -80,10 +81,19 @@ def select(spec: Spec) -> Selection:
     )
     left = np.setdiff1d(split.train, kept)
     split = replace(split, train=kept, out=np.union1d(split.out, left).astype(np.int64))
+    doubtful = alike(manifest.groups) if manifest.groups is not None else None
     # From here on nothing knows a name: what is split, excluded or drawn by names was so under the names of the source.
     manifest = hashed(manifest) if data.hash_ids else manifest
-    warnings = _torn_groups(manifest, split, data.accept_leakage)
+    warnings = (*_torn_groups(manifest, split, data.accept_leakage), *_doubtful_groups(doubtful, data.hash_ids))
     return Selection(manifest, checked(manifest, split), flow, warnings, data.stratify_by)
+
+
+def _doubtful_groups(pair: tuple[str, str] | None, hide: bool) -> tuple[str, ...]:
+    """Give a warning about two groups that may be one."""
+    if pair is None:
+        return ()
+    first, second = (hashed_name(group) if hide else group for group in pair)
+    return (f"groups '{first}' and '{second}' differ in case or leading zeros alone, and count as two",)
 
 
 def _torn_groups(manifest: Manifest, split: Split, accepted: bool) -> tuple[str, ...]:

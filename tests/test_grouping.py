@@ -6,7 +6,7 @@ import pytest
 from cvrun import config
 from cvrun.data import ImageForm, Manifest
 from cvrun.errors import ConfigError, DataError
-from cvrun.grouping import grouped
+from cvrun.grouping import alike, grouped
 
 DATA = config.compose([]).data
 IDS = ("0001TP_006690.png", "0016E5_07959.png", "0016E5_07961.png", "Seq05VD_f00000.png")
@@ -93,7 +93,7 @@ def test_a_synthetic_image_needs_no_group():
 def test_a_pattern_that_takes_the_folder_of_a_part_into_the_group_is_refused():
     ids = tuple(f"{part}/{name}" for part, name in zip(("train", "train", "val", "test"), IDS, strict=True))
     manifest = replace(MANIFEST, ids=ids, official=("train", "train", "val", "test"))
-    with pytest.raises(ConfigError, match="group 'train/0001TP' begins with the folder of its part"):
+    with pytest.raises(ConfigError, match="the group of train/0001TP_006690.png begins with the folder of its part"):
         grouped(manifest, replace(DATA, group_pattern="^([^_]+)_"))
     found = grouped(manifest, replace(DATA, group_pattern="(?:^|/)([^_/]+)_"))
     assert found.groups == ("0001TP", "0016E5", "0016E5", "Seq05VD")
@@ -103,3 +103,23 @@ def test_a_pattern_that_takes_the_folder_of_a_part_into_the_group_is_refused():
 def test_a_pattern_has_one_bracket(pattern):
     with pytest.raises(ConfigError, match=r"^data\.group_pattern=.*: expected a regular expression with exactly one"):
         config.compose([f"data.group_pattern='{pattern}'"])
+
+
+def test_m1_a_group_is_one_however_its_letters_are_put_together():
+    names = ("Jos\u00e9", "Jose\u0301", "Jos\u00e9\u200b", "Ana ")
+    for kept in (replace(MANIFEST, columns={"patient": names}), replace(MANIFEST, groups=names)):
+        found = grouped(kept, replace(DATA, group_by="patient" if kept.columns.get("patient") else None))
+        assert found.groups == ("Jos\u00e9", "Jos\u00e9", "Jos\u00e9", "Ana")
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        (["p1", "P1", "p2"], ("P1", "p1")),
+        (["007", "7"], ("007", "7")),
+        (["case-03", "case-3"], ("case-03", "case-3")),
+        (["p1", "p2", "p10", "100"], None),
+    ],
+)
+def test_groups_that_look_like_one_are_named(groups, expected):
+    assert alike(groups) == expected

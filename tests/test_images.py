@@ -139,12 +139,8 @@ def test_a_streamed_image_that_cannot_be_used_ends_the_run_or_is_left_out(call, 
         assert said.code == 0 and "1 of 36 training images cannot be used and are left out" in said.err
 
 
-def test_pixels_that_changed_are_found_however_the_run_went_on_meanwhile(call, photos, tmp_path):
-    """Streamed, they cannot be compared, which is said; what the start knew of them is not lost by that."""
-    root = tmp_path / "photos"
-    shutil.copytree(photos, root)
-    assert call("train", *words(root, f"output_root={tmp_path / 'a'}", "cache=ram")).code == 0
-    (run,) = (tmp_path / "a" / "i").iterdir()
+def blackened(root):
+    """Every dark image black, in a file as long as it was."""
     for path in (root / "dark").glob("*.png"):
         with Image.open(path) as image:
             size, mode = image.size, image.mode
@@ -153,6 +149,17 @@ def test_pixels_that_changed_are_found_however_the_run_went_on_meanwhile(call, p
         # A chunk that nobody reads makes up for the length.
         path.write_bytes(path.read_bytes().ljust(length, b"\0"))
         assert path.stat().st_size == length
+
+
+def test_pixels_that_changed_are_found_however_the_run_went_on_meanwhile(call, photos, tmp_path):
+    """Streamed, they cannot be compared, which is said; what the start knew of them is not lost by that."""
+    root = tmp_path / "photos"
+    shutil.copytree(photos, root)
+    # Nothing is fitted that could tell.
+    start = words(root, f"output_root={tmp_path / 'a'}", "cache=ram", "normalize=unit")
+    assert call("train", *start).code == 0
+    (run,) = (tmp_path / "a" / "i").iterdir()
+    blackened(root)
     said = call("resume", run, "trainer.epochs=3", "cache=ram")
     assert said.code == 4 and "its pixels is" in said.err
     said = call("resume", run, "trainer.epochs=3", "cache=off")
@@ -160,3 +167,14 @@ def test_pixels_that_changed_are_found_however_the_run_went_on_meanwhile(call, p
     assert "warning: train and val images are decoded as they are needed: their pixels are not compared" in said.err
     said = call("resume", run, "trainer.epochs=4", "cache=ram")
     assert said.code == 4 and "its pixels is" in said.err
+
+
+def test_statistics_tell_streamed_pixels_that_changed(call, photos, tmp_path):
+    root = tmp_path / "photos"
+    shutil.copytree(photos, root)
+    start = words(root, f"output_root={tmp_path / 'a'}", "cache=off", "normalize=zscore")
+    assert call("train", *start).code == 0
+    (run,) = (tmp_path / "a" / "i").iterdir()
+    blackened(root)
+    said = call("resume", run, "trainer.epochs=3", "cache=off")
+    assert said.code == 4 and "its normalization is" in said.err

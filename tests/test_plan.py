@@ -36,7 +36,7 @@ def test_text_holds_every_number_as_plain_values(plan):
         "val": 359,
         "test": 180,
     }
-    assert found["data"]["form"] == {"size": 8, "channels": 1, "fit": "stretch"}
+    assert found["data"]["form"] == {"size": 8, "channels": 1, "fit": "stretch", "value_range": None}
     assert found["model"]["parameters"] == plan.num_parameters
     assert found["training"]["monitor"] == "val/accuracy" and "accuracy" in found["metrics"]
     assert found["environment"] == plan.environment and found["code"] == plan.code

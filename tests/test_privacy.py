@@ -4,7 +4,9 @@ import pytest
 from cvrun.data import ImageForm, Manifest
 from cvrun.data._hashed import hashed_name
 from cvrun.errors import DataError
+from cvrun.exclusion import exclusions
 from cvrun.privacy import hashed, hiding, listing, masked
+from cvrun.split import frozen
 
 
 @pytest.fixture
@@ -60,3 +62,17 @@ def test_what_a_source_says_of_its_entries_is_kept_back_and_of_its_keys_is_not()
         raise DataError("data.root=x: no such folder")
     with pytest.raises(DataError, match="^data: smith.png is listed twice$"), listing(False):
         raise DataError("data: smith.png is listed twice")
+
+
+def test_names_that_the_data_do_not_have_go_as_well(manifest, tmp_path):
+    table = tmp_path / "out.csv"
+    table.write_text("path,reason\nscans/doe-9.png,blurred\n")
+    with pytest.raises(DataError) as caught, hiding(manifest, True):
+        exclusions(manifest, str(table))
+    assert "doe" not in str(caught.value) and hashed_name("scans/doe-9.png") in str(caught.value)
+    file = tmp_path / "split.csv"
+    file.write_text("path,part\nscans/doe-9.png,train\n")
+    with pytest.raises(DataError) as caught, hiding(manifest, True):
+        frozen.build(frozen.Config(str(file), "error"), manifest)
+    said = str(caught.value).replace(str(tmp_path), "")
+    assert not any(name in said for name in ("doe-9", "smith", "jones")), said

@@ -283,3 +283,17 @@ def test_a5_folds_and_subsets_share_the_test_part():
     assert whole == names(*fold, "split.fold=3") == names(*fold, "data.subset=0.25")
     assert len({whole, names(*fold, "split.seed=1"), names("split.test=0.3"), names("split.test=0")}) == 4
     assert names("split.test=0") == ""
+
+
+def test_two_groups_that_may_be_one_patient_are_warned_of(tmp_path, image_folder):
+    rows = [path for path in sorted(image_folder.rglob("*.png"))]
+    lines = [
+        f"{path.relative_to(image_folder)},{path.parent.name},{'pP'[i % 2]}{i // 4}" for i, path in enumerate(rows)
+    ]
+    (image_folder / "manifest.csv").write_text("\n".join(["path,label,patient", *lines]))
+    said = ["data=csv", f"data.root={image_folder}", "data.group_by=patient", "split.grouped=true"]
+    assert select(config.compose(said)).warnings == (
+        "groups 'P0' and 'p0' differ in case or leading zeros alone, and count as two",
+    )
+    (hidden,) = select(config.compose([*said, "data.hash_ids=true"])).warnings
+    assert "p0" not in hidden and "P0" not in hidden

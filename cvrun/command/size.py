@@ -106,11 +106,11 @@ def _check(given: argparse.Namespace) -> None:
     """
     between = "a number between 0 and 1"
     rules = [
-        ("proportion", 0 < given.proportion < 1, between),
-        ("half-width", 0 < given.half_width < 0.5, "a number between 0 and 0.5"),
+        ("proportion", 1e-6 <= given.proportion <= 1 - 1e-6, "a number between 0 and 1, 1e-6 from either"),
+        ("half-width", 1e-6 <= given.half_width < 0.5, "a number below 0.5, at least 1e-6"),
         ("confidence", 0 < given.confidence < 1, between),
-        ("prevalence", given.prevalence is None or 0 < given.prevalence <= 1, "a number above 0, at most 1"),
-        ("cluster-size", given.cluster_size is None or 1 <= given.cluster_size < math.inf, "a number of 1 or more"),
+        ("prevalence", given.prevalence is None or 1e-9 <= given.prevalence <= 1, "a number from 1e-9 to 1"),
+        ("cluster-size", given.cluster_size is None or 1 <= given.cluster_size <= 1e9, "a number from 1 to 1e9"),
         ("icc", given.icc is None or 0 <= given.icc <= 1, "a number from 0 to 1"),
     ]
     for name, holds, rule in rules:

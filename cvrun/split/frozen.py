@@ -57,7 +57,10 @@ def build(config: Config, manifest: Manifest) -> Split:
         wrong.append(f"{len(missing):,} images of the source are not in it ({some(missing)})")
         hint = "split.others=ignore leaves what it does not name in no part"
     if wrong:
-        raise DataError(f"split.file={config.file}: {', and '.join(wrong)}, expected the images of the source", hint)
+        message = f"split.file={config.file}: {', and '.join(wrong)}, expected the images of the source"
+        error = DataError(message, hint)
+        error.names = tuple(unknown)
+        raise error
     parts = {name: np.flatnonzero(part == name).astype(np.int64) for name in SPLITS}
     out = np.flatnonzero((part == NONE) | (part == _OTHER)).astype(np.int64)
     return checked(manifest, Split(**parts, out=out))
