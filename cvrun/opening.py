@@ -92,15 +92,16 @@ class Count:
     models: int
     sharing: int = 0
 
-    def said(self, what: str) -> str:
-        """Give it in words; what is the test set, such as "this test set"."""
+    def said(self, what: str, where: str = "") -> str:
+        """Give it in words; what is the test set, such as "this test set", where its last line, such as "line 3"."""
         if self.openings == 0:
             return f"{what} has not been opened"
         times = f"{self.openings:,} time{'s' * (self.openings > 1)}"
         models = "1 model" if self.models == 1 else f"{self.models:,} different models"
         number = f"{self.sharing:,} opening{'s' * (self.sharing > 1)}"
         sharing = f"; sets that share images with it: {number}" if self.sharing else ""
-        return f"{what} has been opened {times}, by {models}{sharing}"
+        line = f" ({where})" if where else ""
+        return f"{what} has been opened {times}, by {models}{line}{sharing}"
 
 
 def count(openings: Sequence[Opening], tests: Collection[str]) -> Count:

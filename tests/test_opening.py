@@ -106,9 +106,12 @@ def test_openings_of_sets_that_share_images_are_counted_beside():
     openings = ledger(*(dataclasses.replace(DRAFT, test=test, sketch=sketch) for test, sketch in drafts))
     found = {test: count(openings, {test}) for test in "tuvw"}
     assert {test: (each.openings, each.sharing) for test, each in found.items()} == {
-        "t": (2, 3), "u": (2, 3),
-        "v": (1, 0), "w": (1, 4),
+        "t": (2, 3),
+        "u": (2, 3),
+        "v": (1, 0),
+        "w": (1, 4),
     }
     assert count(openings, {"t", "u"}).sharing == 1
     assert found["t"].said("it").endswith(", by 1 model; sets that share images with it: 3 openings")
     assert count(openings, {"t", "u"}).said("it").endswith("; sets that share images with it: 1 opening")
+    assert found["u"].said("it", "line 3").endswith(", by 1 model (line 3); sets that share images with it: 3 openings")

@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> int:
         show(json.dumps(finite(found), indent=2) + "\n")
     else:
         line = f"line {opened.opening.number} of {opened.path.name}"
-        count = f"{opened.count.said('this test set')} ({line})"
+        count = opened.count.said("this test set", line)
         accepted = f"{opened.leaked.said()}; {opened.leaked.accepted}" if opened.leaked.count else ""
         show(text(loaded, images, measured) + below([printable(line) for line in (accepted, count) if line]))
     return 0
