@@ -1,8 +1,8 @@
 """data.csv: which images a run was started with, so that it can be said what changed since.
 
 The training and validation images with part, label, group and content: the length of a file in bytes and,
-where the data names it, the beginning of its sha256; of an embedded image that alone. Of the test images the names
-alone, since a split that is cut anew moves them.
+where the data names it, the beginning of its sha256; of an embedded image that alone; and the weight, if it has one.
+Of the test images the names alone, since a split that is cut anew moves them.
 """
 
 from __future__ import annotations
@@ -101,9 +101,14 @@ def _rows(prepared: Prepared) -> dict[str, Row]:
 
 def _content(manifest: Manifest, i: int) -> str:
     if manifest.images is not None:
-        return hashlib.sha256(np.ascontiguousarray(manifest.images[i]).tobytes()).hexdigest()[:12]
-    size = str(manifest.num_bytes(i))
-    return f"{size} {manifest.hashes[i][:12]}" if manifest.hashes is not None else size
+        facts = [hashlib.sha256(np.ascontiguousarray(manifest.images[i]).tobytes()).hexdigest()[:12]]
+    else:
+        facts = [str(manifest.num_bytes(i))]
+    if manifest.hashes is not None:
+        facts.append(manifest.hashes[i][:12])
+    if manifest.weights is not None:
+        facts.append(f"weight {float(manifest.weights[i])!r}")
+    return " ".join(facts)
 
 
 def _what(old: Sequence[str], new: Sequence[str]) -> str:

@@ -173,9 +173,10 @@ class Manifest:
     def fingerprint(self, indices: NDArray[np.int64]) -> str:
         """Give a sha256 (hex) of the entries at indices, in their order.
 
-        It covers the class names, the image form and, for each entry, id, label, group and content: the bytes of
-        an embedded image; the length of a file or of its content in another one, and the hash that it must have.
-        Files are not opened and entries elsewhere are not looked at.
+        It covers the class names, the image form and, for each entry, id, label, group, weight and content: the bytes
+        of an embedded image; the length of a file or of its content in another one, and the hash that it must have.
+        Files are not opened and entries elsewhere are not looked at. Strata and what is synthetic decide about the
+        split alone, which has an identity of its own.
 
         Raises:
             DataError: If a file is missing.
@@ -187,6 +188,8 @@ class Manifest:
             digest.update(repr((self.ids[i], int(self.labels[i]), group, size)).encode())
             if self.hashes is not None:
                 digest.update(self.hashes[i].encode())
+            if self.weights is not None:
+                digest.update(repr(float(self.weights[i])).encode())
         if self.images is not None:
             digest.update(np.ascontiguousarray(self.images[indices]).tobytes())
         return digest.hexdigest()

@@ -120,3 +120,12 @@ def test_a_missing_file_that_may_not_be_named_is_not(tmp_path: Path) -> None:
     hidden = Manifest(("7f3a",), np.array([0]), ("a",), ImageForm(2, 1, "pad"), paths=(tmp_path / "x",), named=False)
     with pytest.raises(DataError, match=r"^image 7f3a: cannot be read \(No such file or directory\)"):
         hidden.fingerprint(np.arange(1))
+
+
+def test_the_fingerprint_follows_the_weights_of_the_chosen_entries() -> None:
+    plain, chosen = embedded([0, 1]), np.array([0])
+    found = [replace(plain, weights=np.array(w)).fingerprint(chosen) for w in ([1.0, 2.0], [1.0, 3.0], [1.5, 2.0])]
+    assert found[0] == found[1] != found[2]
+    assert plain.fingerprint(chosen) not in found
+    # Of cvrun at 9ee2e90: runs over data without weights are found again.
+    assert plain.fingerprint(chosen).startswith("d857eaa82ec0ba54")

@@ -60,6 +60,34 @@ def test_it_says_what_changed(started, call, change, parts):
     assert files(folder) == before
 
 
+def test_other_weights_are_other_data(words, images, tmp_path, call):
+    root = tmp_path / "images"
+    shutil.copytree(images, root)
+    names = sorted(path.relative_to(root).as_posix() for path in root.glob("*/*.png"))
+
+    def weigh(first):
+        rows = [f"{name},{name.split('/')[0]},{1 if i else first}" for i, name in enumerate(names)]
+        (root / "manifest.csv").write_text("\n".join(["path,label,weight", *rows]))
+
+    weigh(1)
+    drawn = ("data.weight_column=weight", "sampler=weighted", "sampler.weighting=column")
+    # The first image, whose weight changes, is for training with this seed.
+    line = (*words, "data=csv", *drawn, f"data.root={root}", "split.test=0", "split.seed=1")
+    assert kit.run(line, tmp_path, faults="checkpoint.before_prune=kill").code == 137
+    folder = kit.run_folder(tmp_path)
+    size = (root / names[0]).stat().st_size
+    part = f"1 changed ({names[0]}: content {size} weight 1.0 -> {size} weight 1000.0)"
+    for state in ("killed", "finished"):
+        weigh(1000)
+        before = files(folder)
+        for command in (("resume", folder), line):
+            said = call(*command)
+            assert said.code == 4 and part in said.err and "rerun=true" in said.err, (state, said)
+        assert files(folder) == before
+        weigh(1)
+        assert call("resume", folder).code == 0
+
+
 def test_data_that_is_as_it_was_again_goes_on(started, call):
     root, folder, _ = started
     copy_one(root)
