@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cvrun import options
 from cvrun.data import Manifest
-from cvrun.sampler import Shown
+from cvrun.sampler import Shown, scaled
 from cvrun.spec import Spec
 from cvrun.split import Split
 
@@ -41,6 +41,8 @@ class Imbalance:
         sampler: Its name.
         weighting: What class_weights follow from, in a word or as given.
         prior: The shares at which probabilities are given, in a word or as given.
+        effective: [images] That an epoch drawn by weights of the data is worth, see effective_size; None: it is not.
+        softening: What makes targets soft, as "key=value".
     """
 
     counts: tuple[int, ...]
@@ -51,6 +53,8 @@ class Imbalance:
     sampler: str
     weighting: str
     prior: str
+    effective: float | None = None
+    softening: tuple[str, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -81,14 +85,17 @@ class Imbalance:
 
     def line(self) -> str:
         """Give all of it for a person; nothing where the classes are about equal and nothing is done."""
-        touched = self.resampled or self.reweighted or self.prior_shift
+        drawn = self.effective is not None
+        touched = self.resampled or self.reweighted or self.prior_shift or drawn
         if not touched and self.ratio <= _WORTH_A_LINE:
             return ""
         counts = _listed([f"{count:,}" for count in self.counts], self.counts)
         shown = f"shown as {_percent(self.shown)} by sampler {self.sampler}" if self.resampled else "shown as they are"
-        weights = f"class weights {self.weighting}"
-        said = (f"training images {counts} ({self.ratio:.1f} to 1)", shown, weights, self._probabilities())
-        return "; ".join(said)
+        said = [f"training images {counts} ({self.ratio:.1f} to 1)", shown]
+        if self.effective is not None:
+            worth = f"worth {self.effective:,.1f} of {sum(self.counts):,} images with equal weights"
+            said.append(f"drawn by data.weight_column with replacement, {worth}")
+        return "; ".join([*said, f"class weights {self.weighting}", self._probabilities()])
 
     def _probabilities(self) -> str:
         """Give the shares of the classes at which probabilities are given, for a person."""
@@ -125,6 +132,9 @@ class Imbalance:
                 f"task.prior={self.prior} lets the most probable class be that at these shares, but {monitor} counts"
                 " all classes alike: task.prior=none usually scores higher"
             )
+        if self.prior_shift and self.softening:
+            causes = " and ".join(self.softening)
+            found.append(f"task.prior={self.prior} corrects probabilities approximately: {causes} makes targets soft")
         return found
 
 
@@ -132,6 +142,15 @@ def shown_by(manifest: Manifest, split: Split) -> Shown:
     """Give the training part of a split as samplers take it."""
     weights = None if manifest.weights is None else manifest.weights[split.train]
     return Shown(manifest.labels[split.train], len(manifest.classes), weights)
+
+
+def effective_size(weights: NDArray[np.float64]) -> float:
+    """Give how many images with equal weights tell as much as those with weights > 0 (N,), in [1, N] [images].
+
+    (sum w)**2 / sum w**2, Kish 1965, "Survey sampling", section 11.7.
+    """
+    w = scaled(weights)
+    return float(w.sum() ** 2 / np.square(w).sum())
 
 
 def imbalance_of(spec: Spec, manifest: Manifest, split: Split) -> Imbalance:
@@ -158,7 +177,19 @@ def imbalance_of(spec: Spec, manifest: Manifest, split: Split) -> Imbalance:
         sampler=sampler.option,
         weighting=weighting if isinstance(weighting, str) else _listed([f"{x:g}" for x in weighting], weighting),
         prior=prior if isinstance(prior, str) else _percent(prior),
+        # A sampler that draws by no weights has refused them.
+        effective=None if training.weights is None else effective_size(training.weights),
+        softening=_softening(spec),
     )
+
+
+def _softening(spec: Spec) -> tuple[str, ...]:
+    """Give the keys by which a target is spread over several classes, with their values."""
+    loss, augment = spec.parts["loss"].config, spec.parts["augment"].config
+    values = {"loss.label_smoothing": getattr(loss, "label_smoothing", 0)}
+    if getattr(augment, "mix_probability", 0) > 0:
+        values |= {f"augment.{key}": getattr(augment, key, 0) for key in ("mixup_alpha", "cutmix_alpha")}
+    return tuple(f"{key}={value:g}" for key, value in values.items() if value > 0)
 
 
 def _shares(sizes: NDArray[Any]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cvrun import config
 from cvrun.errors import ConfigError
-from cvrun.imbalance import Imbalance, imbalance_of, shown_by
+from cvrun.imbalance import Imbalance, effective_size, imbalance_of, shown_by
 from cvrun.prepare import prepare
 from cvrun.selection import select
 from cvrun.trainer import checkpoint
@@ -223,6 +223,58 @@ def test_weights_of_the_data_are_drawn_by_or_refused(unbalanced):
     share = weights[train][labels[train] == 1].sum() / weights[train].sum()
     assert found.shown[1] == pytest.approx(share)
     assert np.array_equal(shown_by(manifest, selection.split).weights, weights[train])
+
+
+def test_weights_within_classes_are_disclosed_although_the_classes_stay_equal(unbalanced):
+    """Each class has one image that counts 1,000 and nine that count 1."""
+    spec = config.compose([*unbalanced, "sampler=weighted", "sampler.weighting=column"])
+    selection = select(spec)
+    labels = selection.manifest.labels
+    train = np.concatenate([selection.split.train[labels[selection.split.train] == k][:10] for k in (0, 1)])
+    weights = np.ones(200)
+    weights[train[[0, 10]]] = 1000
+    found = imbalance_of(
+        spec,
+        dataclasses.replace(selection.manifest, weights=weights),
+        dataclasses.replace(selection.split, train=train),
+    )
+    assert found.shown == (0.5, 0.5) and not found.resampled
+    # (2 * 1009)**2 / (2 * (10**6 + 9)) = 2.036
+    drawn = "drawn by data.weight_column with replacement, worth 2.0 of 20 images with equal weights"
+    assert found.line() == (
+        f"training images 10/10 (1.0 to 1); shown as they are; {drawn}; class weights none;"
+        " probabilities at the training shares"
+    )
+    assert found.plain()["line"] == found.line()
+
+
+@pytest.mark.parametrize("size", [1e308, 1.0, 1e-300])
+def test_what_weighted_images_are_worth(size):
+    assert effective_size(np.full(7, size)) == pytest.approx(7)
+    assert effective_size(size * np.array([1.0, 0.5, 0.5])) == pytest.approx(4 / 1.5)
+
+
+MIXED = ["augment=mixup", "augment.crop_padding=0"]
+
+
+@pytest.mark.parametrize(
+    ("words", "causes"),
+    [
+        (["loss.label_smoothing=0.1"], "loss.label_smoothing=0.1"),
+        (MIXED, "augment.mixup_alpha=0.2"),
+        ([*MIXED, "augment.mixup_alpha=0", "augment.cutmix_alpha=1"], "augment.cutmix_alpha=1"),
+        ([*MIXED, "loss.label_smoothing=0.05"], "loss.label_smoothing=0.05 and augment.mixup_alpha=0.2"),
+        ([*MIXED, "augment.mix_probability=0"], None),
+        ([], None),
+    ],
+)
+def test_a2_soft_targets_make_the_correction_approximate(words, causes, unbalanced):
+    said = f"task.prior=train corrects probabilities approximately: {causes} makes targets soft"
+    corrected = ["sampler=undersample", "task.prior=train"]
+    assert plan_of(unbalanced, *corrected, *words).warnings == ((said,) if causes else ())
+    # Nothing is shifted, so nothing is approximate.
+    for prior in (["sampler=undersample"], ["task.prior=train", "sampler=oversample", "sampler.ratio=0.01"]):
+        assert not [line for line in plan_of(unbalanced, *prior, *words).warnings if "approximately" in line]
 
 
 def trained(call, words, *more):

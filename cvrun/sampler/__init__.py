@@ -45,6 +45,15 @@ class Shown:
         return np.bincount(self.labels, minlength=self.num_classes).astype(np.int64)
 
 
+def scaled(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give weights > 0 with the largest in [0.5, 1), float64 (N,), so that neither sums nor squares overflow.
+
+    The factor is a power of two, so each stays as exact as it was.
+    """
+    found: NDArray[np.float64] = np.ldexp(weights, -int(np.frexp(weights.max())[1]))
+    return found
+
+
 def require_no_weights(shown: Shown) -> None:
     """See that the data has no weights, for a sampler that would pass over them.
 

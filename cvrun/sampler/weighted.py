@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cvrun.errors import one_of, require
 from cvrun.rng import generator
-from cvrun.sampler import Sampler, Shown, require_no_weights
+from cvrun.sampler import Sampler, Shown, require_no_weights, scaled
 from cvrun.sampler._effective import check_beta, effective_number
 
 Rule = Callable[[NDArray[np.int64], float], NDArray[np.float64]]
@@ -94,4 +94,4 @@ def _weights(config: Config, shown: Shown) -> NDArray[np.float64]:
     rule = "data with a weight for each image, such as data=csv with data.weight_column"
     require(shown.weights is not None, "weighting", COLUMN, rule)
     assert shown.weights is not None
-    return shown.weights.astype(np.float64)
+    return scaled(shown.weights)

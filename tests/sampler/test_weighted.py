@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from cvrun.errors import RuleError
+from cvrun.rng import generator
 from cvrun.sampler import Shown, weighted
 
 # Checklist A1: a set of 90 % against 10 %.
@@ -108,3 +109,24 @@ def test_unknown_weighting_is_refused():
 def test_beta_has_a_range(beta):
     with pytest.raises(RuleError, match="expected 0 <= beta < 1"):
         config("effective", beta)
+
+
+def test_weights_of_any_size_are_drawn_by():
+    """Their sum would overflow; three of four weights are on the second class."""
+    labels = np.array([0, 1, 1, 1], dtype=np.int64)
+    for size in (1e308, 1.0, 1e-307):
+        shown = Shown(labels, 2, np.full(4, size))
+        assert weighted.shares(config("column"), shown).tolist() == [0.25, 0.75]
+        order = weighted.build(config("column"), shown, 0)
+        drawn = torch.cat([order(epoch) for epoch in range(5000)])
+        assert (torch.bincount(drawn, minlength=4) / len(drawn) - 0.25).abs().max() < 5 * (0.25 * 0.75 / 20_000) ** 0.5
+
+
+def test_ordinary_weights_of_a_column_are_drawn_as_before():
+    weights = np.random.default_rng(0).uniform(0.1, 37, 1000)
+    order = weighted.build(config("column"), Shown(LABELS, 2, weights), 3)
+    draws = torch.rand(1000, dtype=torch.float64, generator=generator(3, "shuffle", 2)).numpy()
+    ends = np.cumsum(weights)
+    assert np.array_equal(order(2).numpy(), np.searchsorted(ends, draws * ends[-1], side="right"))
+    shares = np.bincount(LABELS, weights=weights) / np.bincount(LABELS, weights=weights).sum()
+    assert weighted.shares(config("column"), Shown(LABELS, 2, weights)).tolist() == shares.tolist()
