@@ -117,7 +117,15 @@ class Range:
 
     def described(self) -> str:
         """Give the numbers for a person."""
-        return f"{listed(self.low, 2)} to {listed(self.high, 2)} becomes 0 to 1{', clipped' if self.clip else ''}"
+        pairs = list(zip(self.low, self.high, strict=True))
+        wide = [k for k, (low, high) in enumerate(pairs) if low < high]
+        clipped = ", clipped" if self.clip else ""
+        if not wide:
+            return f"{listed(self.low, 2)} becomes 0, only shifted for want of a second level{clipped}"
+        said = f"{listed(self.low, 2)} to {listed(self.high, 2)} becomes 0 to 1{clipped}"
+        flat = [str(k) for k in range(len(pairs)) if k not in set(wide)]
+        one = f"; of one level and only shifted: channel {', '.join(flat[:SHOWN])}{', ...' if flat[SHOWN:] else ''}"
+        return said + one * bool(flat)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], channels: int) -> Range:

@@ -51,7 +51,8 @@ def build(config: Config, source: Source) -> Range:
     """Give the normalization; a channel of one level is only shifted.
 
     Raises:
-        RuleError: If a number does not fit what the other end is fitted to.
+        RuleError: If a number does not fit what the other end is fitted to, or percentiles of a channel that has
+            several levels are one level.
     """
     shares = _share("low", config.low, 0.0), _share("high", config.high, 1.0)
     counts = None if shares == (None, None) else fitted(source, config.scope)
@@ -61,7 +62,20 @@ def build(config: Config, source: Source) -> Range:
         fits = all(a < b for a, b in zip(low, high, strict=True))
         rule = f"less than high, which is {listed(high, 2)}" if key == "low" else f"more than low, {listed(low, 2)}"
         require(fits, key, getattr(config, key), rule)
+    elif counts is not None:
+        _require_apart(config, low, high, counts)
     return Range(low, high, config.clip)
+
+
+def _require_apart(config: Config, low: tuple[float, ...], high: tuple[float, ...], counts: Tensor) -> None:
+    """Raise RuleError where percentiles leave nothing between them although there are other levels."""
+    for channel, (a, b) in enumerate(zip(low, high, strict=True)):
+        if a < b or int((counts[channel] > 0).sum()) == 1:
+            continue
+        key = "low" if config.high == "fit" else "high"
+        which = f"channel {channel} (the first is 0)" if config.scope == "channel" else "all channels together"
+        rule = f"low and high at two levels, but in {which} low={config.low} and high={config.high} are both {a:g}"
+        raise RuleError(key, getattr(config, key), rule, "take percentiles further apart, or fit, or a number")
 
 
 def _share(key: str, end: float | str, fit: float) -> float | None:

@@ -79,6 +79,36 @@ def test_a_channel_of_one_level_is_only_shifted():
     assert found[0, 1].item() == pytest.approx(0, abs=1e-7) and found.isfinite().all()
 
 
+def dark(channel=1):
+    """80 pixels of three channels, of which one is black but for one pixel: 98.75 %."""
+    images = np.random.default_rng(0).integers(0, 256, (1, 8, 10, 3), dtype=np.uint8)
+    images[..., channel] = 0
+    images[0, 0, 0, channel] = 200
+    return images
+
+
+def test_percentiles_with_nothing_between_them_are_refused():
+    said = r"^normalize.high=98%: expected low and high at two levels, but in channel 1 \(the first is 0\) low=1% and "
+    with pytest.raises(ConfigError, match=rf"{said}high=98% are both 0; take percentiles further apart"):
+        fit(dark(), low="1%", high="98%")
+    with pytest.raises(ConfigError, match="in all channels together low=1% and high=98% are both 0"):
+        fit(dark()[..., 1:2], low="1%", high="98%", scope="global")
+    bright = 255 - dark()
+    with pytest.raises(ConfigError, match="^normalize.low=2%: .* low=2% and high=fit are both 255"):
+        fit(bright, low="2%", high="fit")
+    assert fit(dark(), low="1%", high="fit").high[1] == 200
+
+
+def test_a_constant_channel_is_described_as_it_is():
+    images = dark()
+    images[..., 1] = 51
+    found = fit(images, low="1%", high="98%")
+    assert found.described().endswith(" becomes 0 to 1; of one level and only shifted: channel 1")
+    assert found(torch.full((1, 3, 1, 1), 102, dtype=torch.uint8))[0, 1].item() == pytest.approx(0.2)
+    alone = fit(images[..., 1:2], clip=True)
+    assert alone.described() == "51.00 becomes 0, only shifted for want of a second level, clipped"
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
