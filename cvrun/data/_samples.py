@@ -9,7 +9,7 @@ import math
 import os
 import tempfile
 from dataclasses import astuple, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cvrun.cache import cache_folder
@@ -19,7 +19,7 @@ from cvrun.data._root import CONTROL, reason, shown
 from cvrun.data._shard import Member, members
 from cvrun.errors import DataError
 
-VERSION = 1
+VERSION = 2
 """Of the files in the cache folder."""
 
 LONGEST_TEXT, LONGEST_JSON = 4096, 1 << 20
@@ -32,7 +32,7 @@ class Keys:
 
     Attributes:
         images: Endings of image members, lower case, without a dot.
-        label: Ending of the member that is the label, or "json:" and a field of the member json.
+        label: Ending of the member that is the label, likewise, or "json:" and a field of the member json.
         group: The same for the group; None: no groups.
         columns: Fields of the member json that become columns.
     """
@@ -57,11 +57,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard: its file, length [bytes], time of the last change [ns], and what is in it."""
+    """A shard: its file, length [bytes], times of the last change of its content and of its entry [ns], its samples."""
 
     path: Path
     size: int
     changed: int
+    renewed: int
     samples: list[Sample]
     defects: list[Defect]
 
@@ -90,20 +91,24 @@ def read_shard(path: Path, stem: str, keys: Keys) -> Shard:
             samples, defects = _scan(path, descriptor, status.st_size, stem, keys)
             if not defects:
                 _save(kept, samples)
-        return Shard(path, status.st_size, status.st_mtime_ns, samples, defects)
+        return Shard(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, samples, defects)
     finally:
         os.close(descriptor)
 
 
 def _scan(path: Path, descriptor: int, size: int, stem: str, keys: Keys) -> tuple[list[Sample], list[Defect]]:
     together: dict[str, dict[str, Member]] = {}
+    defects: list[Defect] = []
     for member in members(path, descriptor, size):
         folder, slash, name = member.name.rpartition("/")
         key, dot, ending = name.partition(".")
         if dot:
-            together.setdefault(f"{folder}{slash}{key}", {})[ending.lower()] = member
+            parts = together.setdefault(f"{folder}{slash}{key}", {})
+            other = parts.setdefault(ending.lower(), member)
+            if other is not member:
+                both = f"{PurePosixPath(other.name).name}, {name}"
+                defects.append(Defect(f"{stem}/{folder}{slash}{key}", "", both, "each ending once, in either case"))
     samples: list[Sample] = []
-    defects: list[Defect] = []
     for key, parts in together.items():
         try:
             samples.append(_sample(descriptor, key, parts, keys))
@@ -196,19 +201,20 @@ def _plain(value: object) -> str:
 
 
 def _kept(path: Path, status: os.stat_result, keys: Keys) -> Path:
-    about = repr((VERSION, os.path.abspath(path), status.st_size, status.st_mtime_ns, astuple(keys)))
+    times = (status.st_mtime_ns, status.st_ctime_ns)
+    about = repr((VERSION, os.path.abspath(path), status.st_size, times, astuple(keys)))
     return cache_folder() / "shards" / f"{hashlib.sha256(about.encode(errors='surrogateescape')).hexdigest()}.json"
 
 
 def _load(kept: Path) -> list[Sample] | None:
-    """Give the samples in a file of the cache folder; None if there is none, or it is damaged."""
+    """Give the samples in a file of the cache folder; None if there is none, or it is not what _save wrote."""
     try:
-        return [
-            Sample(str(key), int(offset), int(size), str(label), str(group), tuple(map(str, columns)))
-            for key, offset, size, label, group, columns in json.loads(kept.read_text(encoding="utf-8"))
-        ]
-    except (OSError, ValueError, TypeError):
+        check, _, rows = kept.read_text(encoding="utf-8").partition("\n")
+    except (OSError, ValueError):
         return None
+    if check != _check(kept, rows):
+        return None
+    return [Sample(*values[:-1], columns=tuple(values[-1])) for values in json.loads(rows)]
 
 
 def _save(kept: Path, samples: list[Sample]) -> None:
@@ -218,8 +224,13 @@ def _save(kept: Path, samples: list[Sample]) -> None:
         descriptor, name = tempfile.mkstemp(dir=kept.parent)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump([astuple(sample) for sample in samples], file)
+                rows = json.dumps([astuple(sample) for sample in samples])
+                file.write(f"{_check(kept, rows)}\n{rows}")
             os.replace(name, kept)
         except BaseException:
             os.unlink(name)
             raise
+
+
+def _check(kept: Path, rows: str) -> str:
+    return hashlib.blake2b(f"{kept.name}\n{rows}".encode(), digest_size=8).hexdigest()

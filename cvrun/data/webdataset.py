@@ -83,9 +83,9 @@ class Shards:
         return int(self._sizes[position])
 
     def origin(self, position: int) -> str:
-        """Give the shard's path, length and time of the last change, and the place in it."""
+        """Give the shard's path, length and times of the last change, and the place in it."""
         shard = self._shards[self._shard[position]]
-        return f"{shard.path} {shard.size} {shard.changed} {self._offsets[position]}"
+        return f"{shard.path} {shard.size} {shard.changed} {shard.renewed} {self._offsets[position]}"
 
 
 def build(config: Config) -> Manifest:
@@ -101,9 +101,9 @@ def build(config: Config) -> Manifest:
     patterns = {part: pattern for part in SPLITS if (pattern := getattr(config, part)) is not None}
     if "train" not in patterns:
         raise ConfigError("data.train=null: expected the shards of the train part", "set data.train=PATTERN")
-    keys = Keys(
-        tuple(key.lower() for key in config.image_keys), config.label_key, config.group_key, config.columns or ()
-    )
+    label, group = _ending(config.label_key), config.group_key
+    group = group if group is None else _ending(group)
+    keys = Keys(tuple(key.lower() for key in config.image_keys), label, group, config.columns or ())
     names = {part: files(root, part, pattern) for part, pattern in patterns.items()}
     parts = [part for part, found in names.items() for _ in found]
     listed = [name for found in names.values() for name in found]
@@ -132,6 +132,11 @@ def build(config: Config) -> Manifest:
         encoded=Shards(shards),
         columns=columns,
     )
+
+
+def _ending(key: str) -> str:
+    """Give a key as the members of a sample are found by, whose endings count in either case."""
+    return key if key.startswith("json:") else key.lower()
 
 
 def _require_plain(names: Sequence[str]) -> None:

@@ -267,14 +267,72 @@ def test_a_shard_is_listed_from_the_cache_until_it_changes(tmp_path: Path, monke
     assert contents(first) == contents(second)
     load(shard.parent, label_key="cls", image_keys=("png",))
     assert len(opened) == 2
-    for kept in (tmp_path / "cache/shards").iterdir():
-        kept.write_text("[[1")
-    assert load(shard.parent).ids == first.ids
-    assert len(opened) == 3
     pack(shard, *samples("a", "b", "c"))
     opened.clear()
     assert len(load(shard.parent)) == 3
     assert len(opened) == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: "[[1",
+        lambda text: text[: len(text) // 2],
+        lambda text: "[" * 100_000,
+        lambda text: text.replace("512", "-9", 1),
+        lambda text: text.replace("512", "9" * 17, 1),
+        lambda text: text.replace('"a"', '"b"', 1),
+        lambda text: text.partition("\n")[2],
+        lambda text: "\udcff",
+    ],
+    ids=["empty", "other", "cut", "deep", "negative", "huge", "label", "unchecked", "no text"],
+)
+def test_a_listing_that_is_not_as_it_was_written_is_made_anew(tmp_path: Path, damage: Any) -> None:
+    shard = pack(tmp_path / "data/train-0.tar", *samples("a", "b"))
+    first = load(shard.parent)
+    (kept,) = (tmp_path / "cache/shards").iterdir()
+    intact = kept.read_text()
+    damaged = damage(intact)
+    assert damaged != intact
+    kept.write_bytes(damaged.encode(errors="surrogateescape"))
+    again = load(shard.parent)
+    assert (again.ids, again.labels.tolist()) == (first.ids, first.labels.tolist())
+    assert contents(again) == [b"image 0", b"image 1"]
+    assert kept.read_text() == intact
+
+
+def test_a_listing_of_another_shard_is_not_used(tmp_path: Path) -> None:
+    for i, label in enumerate("ab"):
+        pack(tmp_path / f"data/train-{i}.tar", *samples(label))
+    first = load(tmp_path / "data")
+    one, other = sorted((tmp_path / "cache/shards").iterdir())
+    one.write_bytes(other.read_bytes())
+    assert load(tmp_path / "data").labels.tolist() == first.labels.tolist()
+
+
+def test_a_shard_with_the_same_length_and_time_of_change_is_another_one(tmp_path: Path) -> None:
+    shard = pack(tmp_path / "data/train-0.tar", *samples("a", "b"))
+    before, times = load(shard.parent), (shard.stat().st_atime_ns, shard.stat().st_mtime_ns)
+    pack(shard, *samples("c", "b"))
+    os.utime(shard, ns=times)
+    after = load(shard.parent)
+    assert after.classes == ("b", "c")
+    assert before.encoded is not None and after.encoded is not None
+    assert before.encoded.origin(0) != after.encoded.origin(0)
+
+
+def test_two_members_whose_endings_differ_in_case_are_a_defect(tmp_path: Path) -> None:
+    entries = [("x/a.png", b"1"), ("x/a.PNG", b"2"), ("x/a.cls", b"cat"), ("b.png", b"3"), ("b.cls", b"dog")]
+    pack(tmp_path / "train-0.tar", *entries)
+    said = refused(tmp_path)
+    assert "train-0/x/a: 'a.png, a.PNG', expected each ending once, in either case" in said
+
+
+def test_endings_count_in_either_case(tmp_path: Path) -> None:
+    pack(tmp_path / "train-0.tar", ("a.PNG", b"1"), ("a.Cls", b"cat"), ("a.grp", b"p1"))
+    manifest = load(tmp_path, image_keys=("Png",), label_key="CLS", group_key="Grp")
+    assert (manifest.ids, manifest.classes, manifest.groups) == (("train-0/a",), ("cat",), ("p1",))
 
 
 def test_what_webdatasets_own_writer_writes_is_read(tmp_path: Path, image_folder: Path) -> None:
