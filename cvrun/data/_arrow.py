@@ -20,6 +20,16 @@ def is_plain(kind: Any) -> bool:
     return bool(texts or numbers or types.is_boolean(kind) or types.is_temporal(kind) or types.is_null(kind))
 
 
+def texts_or_none(column: Any) -> list[str] | None:
+    """Give texts(column), or None where Arrow cannot write its values, such as times in an unknown zone."""
+    import pyarrow as pa
+
+    try:
+        return texts(column)
+    except (pa.ArrowException, ValueError, OverflowError):
+        return None
+
+
 def texts(column: Any) -> list[str]:
     """Give the values of a plain column (a pyarrow ChunkedArray) as they would stand in a CSV file.
 

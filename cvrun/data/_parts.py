@@ -126,6 +126,7 @@ def open_parquet(root: Path, files: Mapping[str, Sequence[str]], features: Any, 
                     tables.append(file.read(columns=[field.name for field in schema if is_plain(field.type)]))
             table = pyarrow.concat_tables(tables, promote_options="permissive")
             own = datasets.Features.from_arrow_schema(schema) if b"huggingface" in (schema.metadata or {}) else features
+            stamp = _stamp(paths)
             parts.append(
                 Part(
                     split,
@@ -134,8 +135,8 @@ def open_parquet(root: Path, files: Mapping[str, Sequence[str]], features: Any, 
                     {field.name: field.type for field in schema},
                     {name: table.column(name) for name in table.column_names},
                     own or {},
-                    _Converted(root, split, paths, image_column),
-                    _stamp(paths),
+                    _Converted(root, split, paths, image_column, stamp),
+                    stamp,
                 )
             )
     return parts
@@ -144,8 +145,8 @@ def open_parquet(root: Path, files: Mapping[str, Sequence[str]], features: Any, 
 class _Converted:
     """The column of images of Parquet files, in an Arrow file in the cache folder, in which any row can be reached."""
 
-    def __init__(self, root: Path, split: str, paths: Sequence[Path], column: str) -> None:
-        self._root, self._split, self._paths, self._column = root, split, paths, column
+    def __init__(self, root: Path, split: str, paths: Sequence[Path], column: str, stamp: str) -> None:
+        self._root, self._split, self._paths, self._column, self._stamp = root, split, paths, column, stamp
 
     def __call__(self) -> Any:
         import datasets
@@ -156,7 +157,8 @@ class _Converted:
                 data_files={self._split: [glob.escape(str(path)) for path in self._paths]},
                 split=self._split,
                 columns=[self._column],
-                cache_dir=str(home() / "arrow"),
+                # By itself `datasets` takes a file with another content but the same time of change for the same.
+                cache_dir=str(home() / "arrow" / self._stamp[:16]),
             )
         return dataset.data.column(self._column)
 
@@ -180,7 +182,9 @@ def _stamp(paths: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         status = path.stat()
-        digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        digest.update(
+            f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\n".encode(errors="surrogateescape")
+        )
     return digest.hexdigest()
 
 

@@ -47,7 +47,7 @@ class Rows:
         return images.size(row)
 
     def origin(self, position: int) -> str:
-        """Give what the files of the part are, and the row; or the file of the image, with its length and time."""
+        """Give what the files of the part are, and the row; or the file of the image, with its length and times."""
         images, row = self._at(position)
         return images.origin(row)
 
@@ -89,7 +89,7 @@ class _Images:
             status = path.stat()
         except OSError as error:
             return f"{self._part.stamp} {self._part.name} {row} {error}"
-        return f"{path} {status.st_size} {status.st_mtime_ns}"
+        return f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
     def _column(self) -> _Column:
         with self._lock:

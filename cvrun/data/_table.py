@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvrun.data._arrow import is_plain, texts
+from cvrun.data._arrow import is_plain, texts_or_none
 from cvrun.data._root import reason, shown
 from cvrun.errors import DataError, did_you_mean
 
@@ -21,9 +22,9 @@ class Table:
 
     Attributes:
         path: The file.
-        header: Names of the columns that hold plain values.
+        header: Names of the columns that hold plain values, and every name that several columns have.
         rows: Number and values of each row; the header is row 1, as in a CSV file. Blanks around a value are dropped.
-        others: Name -> type of the columns that hold something else, such as images; they are not read.
+        others: Name -> type of the columns that hold something else, such as images, or what cannot be written as text.
     """
 
     path: Path
@@ -42,10 +43,11 @@ class Table:
         if column in self.others:
             kind = shown(self.others[column])
             raise DataError(f"{self.path}: column '{column}' holds {kind}, expected text, numbers or truth values")
-        fact = "stands twice" if column in self.header else "is missing"
+        if column in self.header:
+            raise DataError(f"{self.path} row 1: column '{column}' stands twice, expected one column of that name")
         names = shown(", ".join(self.header))
         raise DataError(
-            f"{self.path} row 1: column '{column}' {fact}, expected it among: {names}",
+            f"{self.path} row 1: column '{column}' is missing, expected it among: {names}",
             did_you_mean(column, self.header),
         )
 
@@ -97,18 +99,21 @@ def _read_parquet(path: Path) -> Table:
                 raise DataError(f"{path}: more than {MAX_ROWS} rows, expected fewer")
             if count == 0:
                 raise DataError(f"{path}: 0 rows, expected at least one image")
-            plain = [field.name for field in schema if is_plain(field.type)]
-            others = {field.name: str(field.type) for field in schema if not is_plain(field.type)}
+            times = Counter(schema.names)
             # Of columns with one name none can be meant, so none is read.
-            single = [name for name in plain if schema.names.count(name) == 1]
-            content = file.read(columns=single)
-        values = [[text.strip() for text in texts(content.column(name))] for name in single]
+            kinds = {field.name: field.type for field in schema if times[field.name] == 1}
+            content = file.read(columns=[name for name, kind in kinds.items() if is_plain(kind)])
+        found = {name: texts_or_none(content.column(name)) for name, kind in kinds.items() if is_plain(kind)}
+        values = {name: [text.strip() for text in texts] for name, texts in found.items() if texts is not None}
+        others = {name: str(kind) for name, kind in kinds.items() if name not in values}
     except DataError:
         raise
     # pyarrow raises its own errors, and for damaged files nearly any other.
     except Exception as error:
         fact = reason(error).splitlines()[0]
         raise DataError(f"{shown(path)}: cannot be read ({shown(fact)}), expected a Parquet table") from error
-    twice = [name for name in plain if name not in single]
-    rows = [(number, [*row, *[""] * len(twice)]) for number, row in enumerate(zip(*values, strict=True), start=2)]
-    return Table(path, (*single, *twice), rows, others)
+    twice = [name for name in schema.names if times[name] > 1]
+    # A table without a column that can be read has rows all the same.
+    columns = zip(*values.values(), strict=True) if values else [()] * count
+    rows = [(number, [*row, *[""] * len(twice)]) for number, row in enumerate(columns, start=2)]
+    return Table(path, (*values, *twice), rows, others)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cvrun.data import ImageForm, Manifest, class_order
-from cvrun.data._arrow import texts
+from cvrun.data._arrow import texts_or_none
 from cvrun.data._defects import Defect, report
 from cvrun.data._hub import snapshot
 from cvrun.data._parts import Part, is_saved, open_folder, open_parquet, open_saved
@@ -131,16 +131,23 @@ def _require_columns(where: str, part: Part, config: Config) -> None:
 def _texts(part: Part, column: str, what: str, defects: list[Defect]) -> list[str]:
     """Give the values of a column that may not be empty, class numbers by name."""
     found = _written(part, column)
+    if found is None:
+        kind = shown(str(part.kinds[column]))
+        raise DataError(
+            f"split '{part.name}': column '{shown(column)}' holds {kind}, expected {what}, as text or number"
+        )
     for row, text in enumerate(found):
         if not text or len(text) > MAX_LENGTH or CONTROL.search(text):
             defects.append(Defect(f"{part.name}/{row}", f"column '{shown(column)}'", text, what))
     return found
 
 
-def _written(part: Part, column: str) -> list[str]:
+def _written(part: Part, column: str) -> list[str] | None:
+    """Give the values of a column as text; None where they cannot be written."""
     names = _class_names(part.features.get(column))
     if names is None:
-        return [text.strip() for text in texts(part.plain[column])]
+        texts = texts_or_none(part.plain[column])
+        return texts if texts is None else [text.strip() for text in texts]
     # -1 is what a split without labels has.
     numbers = part.plain[column].to_pylist()
     return [names[n] if isinstance(n, int) and 0 <= n < len(names) else "" for n in numbers]
@@ -163,10 +170,12 @@ def _names(parts: Sequence[Part], config: Config) -> tuple[str, ...] | None:
 
 
 def _columns(parts: Sequence[Part], config: Config) -> dict[str, tuple[str, ...]]:
-    """Give the plain columns that all parts have, but for that of the labels, as text."""
-    shared = [name for name in parts[0].plain if all(name in part.plain for part in parts)]
-    return {
-        printable(name): tuple(printable(text) for part in parts for text in _written(part, name))
-        for name in shared
-        if name and name != config.label_column
-    }
+    """Give the plain columns that all parts have and that can be written as text, but for that of the labels."""
+    columns = {}
+    for name in parts[0].plain:
+        if name and name != config.label_column and all(name in part.plain for part in parts):
+            found = [_written(part, name) for part in parts]
+            texts = [text for part in found if part is not None for text in part]
+            if None not in found:
+                columns[printable(name)] = tuple(printable(text) for text in texts)
+    return columns

@@ -169,6 +169,18 @@ def test_labels_that_are_text_or_numbers(tmp_path: Path) -> None:
     )
 
 
+def test_columns_that_cannot_be_written_as_text_are_left_out(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    odd = pa.array([0, 1], pa.timestamp("us", tz="Nowhere/X"))
+    rows = pa.table({"image": [png(0), png(1)], "label": ["a", "b"], "site": ["s", "t"], "when": odd})
+    (tmp_path / "data").mkdir()
+    pq.write_table(rows, tmp_path / "data/train.parquet")
+    manifest = load(tmp_path / "data")
+    assert manifest.classes == ("a", "b") and dict(manifest.columns) == {"site": ("s", "t")}
+    with pytest.raises(DataError, match=r"column 'when' holds timestamp\[us, tz=Nowhere/X\], expected a group"):
+        load(tmp_path / "data", group_column="when")
+
+
 def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     values = {"image": [png(i) for i in range(4)], "label": [0, -1, None, 1], "who": ["a", "", "b", "\x1b"]}

@@ -1,5 +1,6 @@
 """What a part holds before an image is asked for; tests/data/test_huggingface.py goes through the formats."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,18 @@ def test_columns_of_several_parquet_files(tmp_path: Path) -> None:
     (part,) = open_parquet(tmp_path, {"train": ["a[1].parquet", "b.parquet"]}, None, "image")
     assert part.stamp != before
     assert part.images().to_pylist() == [b"0", b"2"]
+
+
+def test_a_parquet_file_with_the_same_length_and_time_of_change_is_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    found = []
+    for content in (b"0", b"1"):
+        pq.write_table(pa.table({"image": [content], "age": [1]}), path)
+        os.utime(path, ns=(10**18, 10**18))
+        (part,) = open_parquet(tmp_path, {"train": ["a.parquet"]}, None, "image")
+        found.append((path.stat().st_size, part.stamp, part.images().to_pylist()))
+    assert found[0][0] == found[1][0] and found[0][1] != found[1][1]
+    assert [images for _, _, images in found] == [[b"0"], [b"1"]]
 
 
 def test_parquet_files_that_do_not_fit_together(tmp_path: Path) -> None:

@@ -58,6 +58,30 @@ def test_columns_of_one_name(tmp_path: Path) -> None:
         table.find("b")
 
 
+def test_a_plain_and_a_nested_column_of_one_name(tmp_path: Path) -> None:
+    columns = [pa.array(["x"]), pa.array([[1, 2]]), pa.array(["y"])]
+    pq.write_table(pa.Table.from_arrays(columns, names=["label", "label", "path"]), tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    assert [values[table.find("path")] for _, values in table.rows] == ["y"]
+    with pytest.raises(DataError) as caught:
+        table.find("label")
+    said = f"{tmp_path / 't.parquet'} row 1: column 'label' stands twice, expected one column of that name"
+    assert str(caught.value) == said
+
+
+def test_columns_that_cannot_be_written_as_text_are_left_out(tmp_path: Path) -> None:
+    odd = pa.array([0, 1], pa.timestamp("us", tz="Nowhere/X"))
+    table = read_table(save(tmp_path / "t.parquet", a=["x", "y"], when=odd))
+    assert table.header == ("a",)
+    assert list(table.rows) == [(2, ["x"]), (3, ["y"])]
+    with pytest.raises(DataError, match=r"column 'when' holds timestamp\[us, tz=Nowhere/X\], expected text, numbers"):
+        table.find("when")
+    none = read_table(save(tmp_path / "u.parquet", when=odd))
+    assert none.header == () and [number for number, _ in none.rows] == [2, 3]
+    with pytest.raises(DataError, match="column 'a' is missing"):
+        none.find("a")
+
+
 def test_a_parquet_file_without_rows(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": pa.array([], pa.string())}), path)
