@@ -29,7 +29,7 @@ def fit_array(image: NDArray[np.uint8], form: ImageForm) -> NDArray[np.uint8]:
     """
     if image.shape == (form.size, form.size, form.channels):
         return image
-    if _is_picture(image, form.channels):
+    if is_picture(image.shape[2], form.channels):
         return bring(_image(image), form)
     grey = ImageForm(form.size, 1, form.fit)
     return np.concatenate([bring(_image(plane), grey) for plane in _planes(image)], axis=2)
@@ -58,14 +58,17 @@ def bound_array(image: NDArray[np.uint8], channels: int, side: int) -> NDArray[n
     """
     if image.shape[2] == channels and not 0 < side < min(image.shape[:2]):
         return image
-    if _is_picture(image, channels):
+    if is_picture(image.shape[2], channels):
         return bound(_image(image), channels, side)
     return np.concatenate([bound(_image(plane), 1, side) for plane in _planes(image)], axis=2)
 
 
-def _is_picture(image: NDArray[np.uint8], channels: int) -> bool:
-    """Whether an array is grey or RGB and becomes one of these; if not, it must have that many channels."""
-    have = image.shape[2]
+def is_picture(have: int, channels: int) -> bool:
+    """Whether an image with so many channels is grey or RGB and becomes one of these.
+
+    Raises:
+        UnfitError: If not, and it has other channels than are wanted.
+    """
     if have in (1, 3) and channels in (1, 3):
         return True
     if have != channels:

@@ -28,7 +28,7 @@ def levels(values: NDArray[np.generic], limits: Range | None) -> NDArray[np.uint
     """Give values of any shape as uint8 levels.
 
     With limits a value v becomes (v - low) * 255 / (high - low), cut to [0, 255] and rounded, halves to even. Without
-    them 8-bit values stay, and 16-bit ones become v * 255 / 65535, rounded.
+    them 8-bit values stay, and 16-bit ones, grey and colours alike, become v * 255 / 65535, rounded.
 
     Raises:
         UnfitError: If values of another kind have no limits, or one of them is not a number.
@@ -53,9 +53,14 @@ def _between(values: NDArray[np.generic], limits: Range) -> NDArray[np.uint8]:
         chosen: NDArray[np.uint8] = table[values]
         return chosen
     # In float64 every integer of 53 bits is exact.
-    scaled = (values.astype(np.float64) - low) * 255 / (high - low)
-    if np.isnan(scaled).any():
-        count = int(np.isnan(scaled).sum())
+    scaled = values.astype(np.float64)
+    # In place, since a large image leaves no room for more of these. What is too large for a number is above high.
+    with np.errstate(over="ignore"):
+        scaled -= low
+        scaled *= 255
+        scaled /= high - low
+    count = int(np.isnan(scaled).sum())
+    if count:
         raise UnfitError(f"{count:,} of its {scaled.size:,} values are not a number", "numbers")
-    levels: NDArray[np.uint8] = np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
-    return levels
+    np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled)
+    return scaled.astype(np.uint8)

@@ -34,7 +34,7 @@ def decode(content: bytes) -> NDArray[np.generic]:
         raise ValueError("its header is damaged") from error
     if dtype.kind not in "buif":
         raise UnfitError(f"its array holds {dtype}", "whole or real numbers")
-    if len(shape) not in (2, 3) or 0 in shape:
+    if len(shape) not in (2, 3) or min(shape) < 1:
         raise UnfitError(f"its array has the shape {shape}", "(height, width) or (height, width, channels)")
     # numpy.load would take the memory that a header asks for before it looks how much there is.
     count, start = math.prod(shape), file.tell()

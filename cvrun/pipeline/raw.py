@@ -20,6 +20,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _DEEP = {2: "RGB;16", 4: "LA;16", 6: "RGBA;16"}
 """Colour type of a PNG file (its specification, table 11.1) of which Pillow gives the upper 8 of 16 bits -> the name
 under which Pillow unpacks it, without the order of its bytes."""
+_ALPHA = ("LA;16", "RGBA;16")
 
 
 class Raw(NamedTuple):
@@ -68,7 +69,7 @@ def raw(content: bytes, channels: int | None = None) -> Raw:
     if content.startswith(npy.MAGIC):
         values = npy.decode(content)
         return Raw(values, str(values.dtype))
-    if content.startswith(_PNG) and content[24] == 16 and content[25] in _DEEP:
+    if _is_deep(content):
         return _deep(content, _DEEP[content[25]], channels)
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
@@ -84,13 +85,12 @@ def raw(content: bytes, channels: int | None = None) -> Raw:
 
 
 def needed(content: bytes, channels: int) -> bool:
-    """Whether Pillow alone would not give an image of channels (1 or 3) as it lies in the file, but for its depth."""
+    """Whether Pillow alone would not give an image of channels (1 or 3) as it lies in the file, 16-bit grey aside."""
     if not tiff.is_tiff(content):
-        return content.startswith(npy.MAGIC)
+        return content.startswith(npy.MAGIC) or _is_deep(content)
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            # Deeper colours than 8 bits are cut by Pillow, which is what their levels are without a range.
-            return tiff.samples(image) > 4 or _pages_are_channels(image, channels)
+            return tiff.beyond_pillow(image, channels) or _pages_are_channels(image, channels)
     except UnidentifiedImageError:
         return True
 
@@ -118,9 +118,12 @@ def has_more_frames(image: Image.Image) -> bool:
 def _of_pillow(image: Image.Image, channels: int | None) -> Raw:
     mode = image.mode
     if channels is not None and image.format == "TIFF" and _pages_are_channels(image, channels):
-        pages = []
+        pages: list[NDArray[Any]] = []
         for number in range(channels):
             image.seek(number)
+            if tiff.beyond_pillow(image, channels):
+                raise UnfitError(f"its page {number + 1} is not as the first", "pages of one size and kind")
+            tiff.bounded(sum(page.nbytes for page in pages) + image.width * image.height)
             pages.append(_values(image, None))
         return Raw(tiff.together(pages), mode)
     most = _largest(image)
@@ -154,26 +157,36 @@ def _as_it_lies(image: Image.Image, channels: int | None) -> bool:
     return channels is None or channels == len(image.getbands())
 
 
-def _deep(content: bytes, name: str, channels: int | None) -> Raw:
-    """Give the 16-bit colours of a PNG file.
+def _is_deep(content: bytes) -> bool:
+    """Whether content is a PNG file with 16 bits a value of which Pillow gives 8: the two bytes behind its size."""
+    return content.startswith(_PNG) and content[24:25] == b"\x10" and content[25] in _DEEP
 
-    Pillow keeps the first byte of two. Told that the second comes first, it keeps that one.
-    """
-    halves, turned = [], False
-    for end in "BL":
+
+def _deep(content: bytes, name: str, channels: int | None) -> Raw:
+    """Give the 16-bit values of a PNG file: colours, or what has an alpha channel, which is left out unless counted."""
+    if name == "LA;16":
+        # Four bytes a pixel lie in the file as RGBA does.
+        (parts,), turned = _unpacked(content, ["RGBA"], "RGBA")
+        values = parts[..., ::2] * np.uint16(256) + parts[..., 1::2]
+    else:
+        # Pillow keeps the first byte of two. Told that the second comes first, it keeps that one.
+        (high, low), turned = _unpacked(content, [f"{name}B", f"{name}L"])
+        values = high * np.uint16(256) + low
+    if name in _ALPHA and channels not in (None, values.shape[2]):
+        values = values[..., :-1]
+    return Raw(values, name, turned=turned)
+
+
+def _unpacked(content: bytes, names: list[str], mode: str | None = None) -> tuple[list[NDArray[np.uint16]], bool]:
+    """Give a PNG file unpacked under each of Pillow's names, and whether that turned it; mode: in which, if not its."""
+    found, turned = [], False
+    for name in names:
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            image.tile = [tile._replace(args=f"{name}{end}") for tile in image.tile]
-            try:
-                turned = load(image)
-            except ValueError as error:
-                if "raw mode" not in str(error):
-                    raise
-                raise UnfitError("it has 16 bits of grey with alpha", "16 bits of grey or of colour") from None
-            halves.append(np.asarray(image).astype(np.uint16))
-    values = halves[0] * np.uint16(256) + halves[1]
-    if channels is not None and values.shape[2] == channels + 1:
-        values = values[..., :channels]
-    return Raw(values, name.partition(";")[0] + ";16", turned=turned)
+            image.tile = [tile._replace(args=name) for tile in image.tile]
+            image._mode = mode or image.mode
+            turned = load(image)
+            found.append(np.asarray(image).astype(np.uint16))
+    return found, turned
 
 
 def _largest(image: Image.Image) -> int | None:

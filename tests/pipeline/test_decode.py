@@ -1,6 +1,8 @@
 import concurrent.futures
 import hashlib
 import struct
+import subprocess
+import sys
 import threading
 import warnings
 import zlib
@@ -439,13 +441,86 @@ def test_b8_opencv_has_the_same_colours_the_other_way_round(tmp_path: Path, name
     np.testing.assert_allclose(bgr[..., ::-1], decode(path, RGB), atol=2 if name == "x.jpg" else 0)
 
 
-def test_16_bit_colours_without_a_range_keep_their_upper_byte(tmp_path: Path) -> None:
-    """What Pillow gives, and with it the pixels of all runs so far; a range takes all 16 bits."""
-    deep = np.full((8, 8, 3), 0x12F0, np.uint16)
-    tifffile.imwrite(tmp_path / "x.tif", deep, photometric="rgb")
-    assert decode(tmp_path / "x.tif", RGB).max() == decode(tmp_path / "x.tif", RGB).min() == 0x12
-    seen = decode_module.decode(tmp_path / "x.tif", ImageForm(8, 3, "crop", (0x1200, 0x12FF))).pixels
+def deep_png(pixels: Any, colour: int) -> bytes:
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    parts = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)), (b"IDAT", zlib.compress(rows)))
+    body = b"".join(
+        struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part))
+        for name, part in (*parts, (b"IEND", b""))
+    )
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.mark.parametrize(
+    "kind", ["grey.png", "colour.png", "alpha.png", "grey.tif", "colour.tif", "alpha.tif", "x.ppm"]
+)
+def test_sixteen_bits_have_one_rule_whatever_their_colours_and_format(tmp_path: Path, kind: str) -> None:
+    """v * 255 / 65535, rounded, as with [0, 65535]; the upper byte of 0x12F0 is 18, 0x12F0 / 257 is 18.86."""
+    wide = np.append(WIDE[:63], 0x12F0).reshape(8, 8, 1).astype(np.uint16)
+    have = {"grey": 1, "colour": 3, "alpha": 4}.get(kind.partition(".")[0], 3)
+    pixels, path = np.repeat(wide, have, axis=2), tmp_path / kind
+    if path.suffix == ".ppm":
+        path.write_bytes(b"P6 8 8 65535\n" + pixels.astype(">u2").tobytes())
+    elif path.suffix == ".tif":
+        photometric = "minisblack" if have == 1 else "rgb"
+        tifffile.imwrite(path, pixels if have > 1 else pixels[..., 0], photometric=photometric)
+    else:
+        path.write_bytes(deep_png(pixels, {1: 0, 3: 2, 4: 6}[have]))
+    expected = [[round(Fraction(int(v) * 255, 65535)) for v in row] for row in wide[..., 0]]
+    assert expected[7][7] == 19
+    for channels in (1, 3):
+        for limits in (None, (0.0, 65535.0)) if path.suffix != ".ppm" else (None,):
+            found = decode(path, ImageForm(8, channels, "stretch", limits))
+            np.testing.assert_array_equal(found, np.repeat(np.array(expected)[..., None], channels, axis=2))
+
+
+def test_a_range_takes_all_bits_of_16_bit_colours(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "x.tif", np.full((8, 8, 3), 0x12F0, np.uint16), photometric="rgb")
+    seen = decode(tmp_path / "x.tif", ImageForm(8, 3, "crop", (0x1200, 0x12FF)))
     assert seen.min() == seen.max() == 0xF0
+
+
+def test_signed_bytes_of_grey_have_no_range_of_their_own(tmp_path: Path) -> None:
+    """Pillow alone takes -5 for 251."""
+    tifffile.imwrite(tmp_path / "x.tif", np.full((8, 8), -5, np.int8), photometric="minisblack")
+    with pytest.raises(DataError, match=r"its int8 values \(from -5 to -5\) have no defined range"):
+        decode(tmp_path / "x.tif", GREY)
+    found = decode(tmp_path / "x.tif", ImageForm(8, 1, "crop", (-10.0, 0.0)))
+    assert np.unique(found).tolist() == [128]
+
+
+def bomb(side: int, samples: int, bits: int) -> bytes:
+    """The header of a TIFF file without anything behind it (TIFF 6.0, section 2), its strip at byte 8."""
+    tags = ((256, side), (257, side), (258, bits), (259, 1), (262, 1), (273, 8), (277, samples), (278, side))
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in (*tags, (279, 100)))
+    return b"II*\0" + struct.pack("<IH", 8, len(tags) + 1) + entries + bytes(4)
+
+
+@pytest.mark.parametrize("form", [GREY, RGB, ImageForm(8, 60_000, "stretch")])
+def test_a_bomb_of_samples_is_this_files_fault(tmp_path: Path, form: ImageForm) -> None:
+    (tmp_path / "x.tif").write_bytes(bomb(10_000, 60_000, 16))
+    with pytest.raises(DataError, match=r"x.tif: cannot be decoded \(12,000,000,000,000 bytes of values could be a"):
+        decode(tmp_path / "x.tif", form)
+
+
+def test_what_libraries_log_of_a_file_does_not_reach_the_terminal(tmp_path: Path) -> None:
+    """In a process of its own, since pytest handles all that is logged in its."""
+    damaged = bytearray(bomb(8, 5, 16))
+    # The type of the first tag is none.
+    damaged[12:14] = b"\xff\xff"
+    (tmp_path / "damaged.tif").write_bytes(damaged)
+    (tmp_path / "bomb.tif").write_bytes(bomb(10_000, 60_000, 16))
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom cvrun.data import ImageForm\n"
+        "from cvrun.pipeline.decode import ImageError, decode\n"
+        "for name in sys.argv[1:]:\n"
+        "    try:\n        decode(Path(name), ImageForm(8, 5, 'stretch'))\n"
+        "    except ImageError:\n        print('refused')\n"
+    )
+    words = [sys.executable, "-c", program, tmp_path / "damaged.tif", tmp_path / "bomb.tif"]
+    said = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert (said.stdout, said.stderr) == ("refused\nrefused\n", "")
 
 
 def test_a_12_bit_image_in_16_bits_has_16_levels_without_a_range_and_all_with_it(tmp_path: Path) -> None:

@@ -26,6 +26,18 @@ def test_a_range_may_have_fractions_and_signs() -> None:
     assert levels(np.array([-1.0, -0.5, 0.0, 1.0, np.inf, -np.inf]), (-1, 1)).tolist() == [0, 64, 128, 255, 255, 0]
 
 
+def test_values_beyond_all_numbers_are_above_the_range() -> None:
+    # (1.5e308 + 1.5e308) and 1.5e308 * 255 are above the largest float64.
+    assert levels(np.array([1.5e308, -1.5e308, 0.0]), (-1.5e305, 1.5e305)).tolist() == [255, 0, 128]
+
+
+def test_a_range_changes_nothing_of_what_it_is_given() -> None:
+    for kind in (np.float64, np.uint16):
+        values = np.array([1, 2, 3], kind)
+        levels(values, (0, 10))
+        assert values.tolist() == [1, 2, 3]
+
+
 def test_what_is_not_a_number_is_an_error() -> None:
     with pytest.raises(UnfitError, match="1 of its 2 values are not a number, expected numbers"):
         levels(np.array([np.nan, 1.0]), (0, 1))

@@ -37,6 +37,14 @@ def test_objects_are_never_loaded() -> None:
         decode(written(np.ones((2, 2), complex)))
 
 
+@pytest.mark.parametrize("shape", [(-4, -4), (-4, 4), (4, 4, -1)])
+def test_a_header_with_negative_sides_is_refused(shape: tuple[int, ...]) -> None:
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16)
+    with pytest.raises(UnfitError, match=r"its array has the shape \(-?4, -?4"):
+        decode(content)
+
+
 @pytest.mark.parametrize("shape", [(), (5,), (2, 2, 2, 2), (0, 4)])
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(UnfitError, match=r"its array has the shape \("):

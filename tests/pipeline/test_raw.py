@@ -62,6 +62,19 @@ def png(pixels: Any, colour: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+def adam7(pixels: Any, colour: int) -> bytes:
+    """A 16-bit PNG, interlaced by the specification (section 8.2), its rows without a filter."""
+    height, width, _ = pixels.shape
+    starts = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    body = b""
+    for y, x, down, right in starts:
+        some = pixels[y::down, x::right].astype(">u2")
+        body += b"".join(b"\0" + row.tobytes() for row in some) if some.size else b""
+    header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 1)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(body)), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
 def test_16_bit_colours_of_a_png_are_whole() -> None:
     """Pillow alone gives their upper bytes."""
     pixels = draw(11, 7, 3)
@@ -77,8 +90,26 @@ def test_16_bit_alpha_of_a_png_is_no_channel_unless_it_is_counted() -> None:
     np.testing.assert_array_equal(raw(png(pixels, 6), 3).values, pixels[..., :3])
     np.testing.assert_array_equal(raw(png(pixels, 6), 4).values, pixels)
     np.testing.assert_array_equal(raw(png(pixels, 6)).values, pixels)
-    with pytest.raises(UnfitError, match="16 bits of grey with alpha"):
-        raw(png(draw(6, 5, 2), 4), 1)
+    # Grey and RGB become each other, and without a range an RGBA file of 8 bits does as well.
+    np.testing.assert_array_equal(raw(png(pixels, 6), 1).values, pixels[..., :3])
+    assert raw(png(draw(6, 5, 3), 2), 2).channels == 3
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_16_bit_grey_with_alpha_of_a_png_is_whole(interlaced: bool) -> None:
+    pixels = draw(11, 7, 2)
+    content = adam7(pixels, 4) if interlaced else png(pixels, 4)
+    for channels in (1, 3):
+        found = raw(content, channels)
+        np.testing.assert_array_equal(found.values, pixels[..., :1])
+    for other in (None, 2):
+        np.testing.assert_array_equal(raw(content, other).values, pixels)
+    assert (found.mode, found.bits) == ("LA;16", 16)
+
+
+def test_interlaced_16_bit_colours_of_a_png_are_whole() -> None:
+    pixels = draw(11, 7, 3)
+    np.testing.assert_array_equal(raw(adam7(pixels, 2), 3).values, pixels)
 
 
 def test_grey_of_16_bits() -> None:
