@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -41,7 +42,8 @@ def in_pixels(cls: type, values: Mapping[str, Any], where: str, pixel_size: floa
         pixel_size: [um] Edge of a pixel, or None where it is not known.
 
     Raises:
-        ConfigError: If there is a length and the edge of a pixel is not known, or it is less than half a pixel.
+        ConfigError: If there is a length and the edge of a pixel is not known, or it is less than half a pixel, or more
+            pixels than there are numbers for.
     """
     found = dict(values)
     for name, hint in get_type_hints(cls, include_extras=True).items():
@@ -54,6 +56,8 @@ def in_pixels(cls: type, values: Mapping[str, Any], where: str, pixel_size: floa
             message = f"{said}: a length, expected pixels where data.pixel_size_um is null"
             raise ConfigError(message, "set data.pixel_size_um to the edge of a pixel, such as 0.243")
         pixels = micrometres / pixel_size
+        if not math.isfinite(pixels):
+            raise ConfigError(f"{said}: too many pixels of {pixel_size:g} um to be counted, expected a shorter length")
         if get_args(hint)[0] is float:
             found[name] = pixels
             continue

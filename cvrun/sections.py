@@ -147,8 +147,9 @@ class DataConfig:
         if self.group_pattern is not None:
             require(_brackets(self.group_pattern) == 1, "group_pattern", self.group_pattern, _PATTERN)
         limits = self.value_range
-        ordered = limits is None or (len(limits) == 2 and -math.inf < limits[0] < limits[1] < math.inf)
-        require(ordered, "value_range", limits and list(limits), "[low, high] with low < high")
+        # Values are multiplied by 255 before they are divided by the difference, which nothing overflows up to 7e305.
+        usable = limits is None or (len(limits) == 2 and 0 < (limits[1] - limits[0]) * 255 < math.inf)
+        require(usable, "value_range", limits and list(limits), "[low, high] with low < high, at most 7e305 apart")
 
 
 def _brackets(pattern: str) -> int:

@@ -76,6 +76,13 @@ def test_a_length_of_less_than_half_a_pixel_is_not_taken_for_none():
     assert converted(0.5, size="0um")["size"] == 0
 
 
+@pytest.mark.parametrize("key", ["size", "sigma"])
+@pytest.mark.parametrize(("text", "edge"), [("9" * 400 + "um", 1.0), ("9" * 307 + "mm", 1.0), ("1um", 1e-310)])
+def test_a_length_beyond_all_numbers_is_refused(key, text, edge):
+    with pytest.raises(ConfigError, match=rf"^data.{key}={text}: too many pixels of .* um to be counted, expected a s"):
+        converted(edge, **{key: text})
+
+
 FILES = sorted(path for path in options.config_root().glob("*/*.yaml") if "[pixels]" in path.read_text())
 
 
