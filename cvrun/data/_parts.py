@@ -24,7 +24,7 @@ class Part:
         name: Such as "train".
         root: The folder of the data set, in which files of images have to lie.
         count: Number of images.
-        kinds: Name -> Arrow type of every column.
+        kinds: Name -> Arrow type of every column that has a name of its own.
         plain: Name -> values, a pyarrow ChunkedArray, of the columns with plain values.
         features: Name -> what `datasets` knows of a column, such as its class names.
         images: Gives the column of images, a pyarrow ChunkedArray.
@@ -123,7 +123,9 @@ def open_parquet(root: Path, files: Mapping[str, Sequence[str]], features: Any, 
             for path in paths:
                 with path.open("rb") as opened, pyarrow.parquet.ParquetFile(opened) as file:
                     schema = file.schema_arrow
-                    tables.append(file.read(columns=[field.name for field in schema if is_plain(field.type)]))
+                    # Of columns with one name none can be meant.
+                    fields = [field for field in schema if schema.names.count(field.name) == 1]
+                    tables.append(file.read(columns=[field.name for field in fields if is_plain(field.type)]))
             table = pyarrow.concat_tables(tables, promote_options="permissive")
             own = datasets.Features.from_arrow_schema(schema) if b"huggingface" in (schema.metadata or {}) else features
             stamp = _stamp(paths)
@@ -132,7 +134,7 @@ def open_parquet(root: Path, files: Mapping[str, Sequence[str]], features: Any, 
                     split,
                     root,
                     table.num_rows,
-                    {field.name: field.type for field in schema},
+                    {field.name: field.type for field in fields},
                     {name: table.column(name) for name in table.column_names},
                     own or {},
                     _Converted(root, split, paths, image_column, stamp),

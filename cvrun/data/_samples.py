@@ -214,7 +214,10 @@ def _load(kept: Path) -> list[Sample] | None:
         return None
     if check != _check(kept, rows):
         return None
-    return [Sample(*values[:-1], columns=tuple(values[-1])) for values in json.loads(rows)]
+    return [
+        Sample(key, offset, size, label, group, tuple(columns))
+        for key, offset, size, label, group, columns in json.loads(rows)
+    ]
 
 
 def _save(kept: Path, samples: list[Sample]) -> None:

@@ -181,6 +181,18 @@ def test_columns_that_cannot_be_written_as_text_are_left_out(tmp_path: Path) -> 
         load(tmp_path / "data", group_column="when")
 
 
+def test_columns_of_one_name_are_left_out(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = [pa.array([png(0)]), pa.array(["a"]), pa.array(["s"]), pa.array([[1]])]
+    (tmp_path / "data").mkdir()
+    twice = pa.Table.from_arrays(columns, names=["image", "label", "site", "site"])
+    pq.write_table(twice, tmp_path / "data/train.parquet")
+    manifest = load(tmp_path / "data")
+    assert manifest.classes == ("a",) and manifest.columns == {}
+    with pytest.raises(DataError, match="has no such column, expected one of image, label"):
+        load(tmp_path / "data", group_column="site")
+
+
 def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     values = {"image": [png(i) for i in range(4)], "label": [0, -1, None, 1], "who": ["a", "", "b", "\x1b"]}
