@@ -89,7 +89,7 @@ def test_each_defect_names_its_row_and_rule(refused, table, images, tmp_path, ro
 
 
 def test_a_table_is_not_read_for_ever(refused, table, monkeypatch):
-    monkeypatch.setattr("cvrun.data.csv.MAX_ROWS", 30)
+    monkeypatch.setattr("cvrun.data._table.MAX_ROWS", 30)
     assert "t.csv: more than 30 rows, expected fewer" in refused(table())
 
 

@@ -70,8 +70,8 @@ def test_a_state_loads_into_one_of_today(folder, built, digest):
     # The id of a run is that of its keys, of which there are more today; all else is the same.
     saved = {**content["meta"], "run_id": run.checkpoint_meta["run_id"]}
     check_meta("golden", saved, run.checkpoint_meta)
-    assert saved.keys() == run.checkpoint_meta.keys()
-    # There was no choice of several devices then.
+    # There was no correction of probabilities then, and no choice of several devices.
+    assert {*saved, "prior_shift"} == run.checkpoint_meta.keys()
     assert {*saved["environment"], "devices"} == run.checkpoint_meta["environment"].keys()
     assert saved["environment"]["deterministic"] == "False"
 
