@@ -33,6 +33,8 @@ _WHITE_IS_0, _RGB, _PALETTE, _INK, _YCBCR, _LAB = 0, 2, 3, 5, 6, (8, 9, 10)
 """Photometric interpretations (tag 262)."""
 _JPEG = (6, 7, 34892, 33007)
 """Compressions (tag 259) with colours of which tifffile makes RGB."""
+_OFFSETS = (273, 324)
+"""Tags with the places of strips and tiles."""
 _BITS, _PHOTOMETRIC, _SAMPLES, _FORMAT, _SIGNED = 258, 262, 277, 339, 2
 
 
@@ -64,8 +66,13 @@ def beyond_pillow(image: Image.Image, channels: int | None) -> bool:
     Args:
         image: As it was opened.
         channels: How many are wanted; None: all.
+
+    Raises:
+        ValueError: If a part of it lies nowhere in the file, where Pillow would take the header for pixels.
     """
     tags: Any = image.tag_v2  # type: ignore[attr-defined]
+    if any(0 in tags.get(kind, ()) for kind in _OFFSETS):
+        raise ValueError("a strip or tile of it is not in the file")
     bits, signed, bands = tags.get(_BITS, (1,)), tags.get(_FORMAT, (1,))[0] == _SIGNED, len(image.getbands())
     if max(bits) > 8 and tags.get(_PHOTOMETRIC, _WHITE_IS_0) == _WHITE_IS_0:
         return True

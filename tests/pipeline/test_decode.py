@@ -490,6 +490,20 @@ def test_signed_bytes_of_grey_have_no_range_of_their_own(tmp_path: Path) -> None
     assert np.unique(found).tolist() == [128]
 
 
+@pytest.mark.parametrize("pixels", [LIGHT, COLOUR, LIGHT.astype(np.uint16), LIGHT.astype(np.float32)])
+def test_a_header_is_not_taken_for_pixels(tmp_path: Path, pixels: Any) -> None:
+    path = saved(tmp_path / "x.tif", pixels)
+    with tifffile.TiffFile(path) as opened:
+        entry = opened.pages[0].tags[273]
+    content = bytearray(path.read_bytes())
+    content[entry.valueoffset : entry.valueoffset + 4] = bytes(4)
+    path.write_bytes(content)
+    limits = None if pixels.dtype == np.uint8 else (0.0, 255.0)
+    for form in (ImageForm(8, 1, "stretch", limits), ImageForm(8, 3, "stretch", limits)):
+        with pytest.raises(DataError, match="a strip or tile of it is not in the file"):
+            decode(path, form)
+
+
 def bomb(side: int, samples: int, bits: int) -> bytes:
     """The header of a TIFF file without anything behind it (TIFF 6.0, section 2), its strip at byte 8."""
     tags = ((256, side), (257, side), (258, bits), (259, 1), (262, 1), (273, 8), (277, samples), (278, side))

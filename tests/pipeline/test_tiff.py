@@ -126,7 +126,7 @@ def test_strips_that_lie_nowhere_are_not_black(shape: Any, packed: str, tag: int
         at = entry.valueoffset + width
     content = bytearray(whole)
     content[at : at + width] = min(value, 256**width - 1).to_bytes(width, "little")
-    with pytest.raises(ValueError, match="its strip or tile 2 is not in the file"):
+    with pytest.raises(ValueError, match="strip or tile (2|of it) is not in the file"):
         raw(bytes(content), shape[2])
 
 
