@@ -286,10 +286,8 @@ def test_a5_folds_and_subsets_share_the_test_part():
 
 
 def test_two_groups_that_may_be_one_patient_are_warned_of(tmp_path, image_folder):
-    rows = [path for path in sorted(image_folder.rglob("*.png"))]
-    lines = [
-        f"{path.relative_to(image_folder)},{path.parent.name},{'pP'[i % 2]}{i // 4}" for i, path in enumerate(rows)
-    ]
+    paths = [path.relative_to(image_folder) for path in sorted(image_folder.rglob("*.png"))]
+    lines = [f"{path},{path.parent},{'pP'[i % 2]}{i // 4}" for i, path in enumerate(paths)]
     (image_folder / "manifest.csv").write_text("\n".join(["path,label,patient", *lines]))
     said = ["data=csv", f"data.root={image_folder}", "data.group_by=patient", "split.grouped=true"]
     assert select(config.compose(said)).warnings == (

@@ -25,7 +25,7 @@ def ignore(count):
 
 @pytest.fixture
 def manifest(images):
-    return folder.build(folder.Config(str(images), 20, 3, "crop", None))
+    return folder.build(folder.Config(str(images), 20, 3, "crop", None, None))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ import numpy as np
 from cvrun.data import folder
 from cvrun.errors import StorageError
 from cvrun.pipeline.memory import build_store
-manifest = folder.build(folder.Config({str(images)!r}, 20, 3, "crop", None))
+manifest = folder.build(folder.Config({str(images)!r}, 20, 3, "crop", None, None))
 try:
     build_store(manifest, np.arange(40), 2, 0.1, lambda count: None)
 except StorageError as error:
