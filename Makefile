@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-MARKS ?= not gpu and not network
+MARKS ?= not slow and not gpu and not network
 WORKERS ?= 2
 N ?= 500
 ROUNDS ?= 5
@@ -10,7 +10,7 @@ ROUNDS ?= 5
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run format lint types test check soak bench bench-peers lock clean
+.PHONY: help setup run format lint types test test-all check soak bench bench-peers lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -37,10 +37,13 @@ lint: setup ## look for mistakes and for code out of form
 types: setup ## check the types
 	$(BIN)/mypy
 
-test: setup ## run all tests but those of gpu and network (MARKS="not slow and ..." for a minute of them)
+test: setup ## run the tests but the slow ones and those of gpu and network (MARKS="..." chooses others)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "$(MARKS)"
 
-check: lint types test ## what CI runs: lint, types, test
+test-all: ## run all tests but those of gpu and network
+	$(MAKE) test MARKS="not gpu and not network"
+
+check: lint types test-all ## what CI runs: lint, types, test-all
 
 soak: setup ## kill and resume N drawn runs (N=500) and compare bits; some ten minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/soak.py $(N)

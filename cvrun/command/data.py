@@ -73,9 +73,6 @@ def _report(job: HydraJob, given: argparse.Namespace, warned: Warned) -> int:
     for name in _OUTPUTS:
         _require_new(f"--{name}", getattr(given, name), spec, given.force)
     require_cache_outside(spec)
-    if spec.data.hash_ids and (given.exclude or given.split):
-        message = "data.hash_ids=true: the file would name hashes, expected the names of images"
-        raise ConfigError(message, "data.hash_ids=false, and keep the file to yourself")
     # Groups in two parts are a finding among others here.
     selection = select(dataclasses.replace(spec, data=dataclasses.replace(spec.data, accept_leakage=True)))
     manifest, split = selection.manifest, selection.split

@@ -13,7 +13,7 @@ from cvrun.errors import ConfigError
 from cvrun.folder import RunFolder
 from cvrun.report.summary import number
 from cvrun.report.tables import text_table
-from cvrun.yamlfile import load_yaml
+from cvrun.yamlfile import load_yaml, read_text
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def metrics_of(status: Mapping[str, Any]) -> dict[str, float | None]:
 def fold_of_run(run: RunFolder, shown: str) -> Fold | None:
     """Give a run as a fold, or None where it is none."""
     try:
-        if "folds:" not in run.spec.read_text():
+        # Most runs are no folds, and it takes a while to read their YAML.
+        if "folds:" not in read_text(run.spec):
             return None
         spec = load_yaml(run.spec)
     except (OSError, ValueError, ConfigError):

@@ -48,9 +48,10 @@ def test_a_full_standard_error_costs_the_run_nothing(words, whole, tmp_path):
     folder = kit.run_folder(tmp_path)
     line = f"logger console failed and is left out from here on (OSError: [Errno 28] {FULL})"
     assert said.code == 0
-    assert warnings(said.out) == [line] and said.out.splitlines()[0] == line
+    # Beside it stands what has nowhere else to go.
+    assert warnings(said.out) == [line] and line in said.out.splitlines()[:2]
     assert "best val/accuracy" in said.out
-    assert log(folder)[-1] == line
+    assert line in log(folder)
     assert kit.records(folder) == kit.records(whole)
 
 
@@ -79,7 +80,8 @@ def test_a_real_process_ends_with_0_and_in_silence(images, whole, tmp_path):
     folder = kit.run_folder(tmp_path)
     assert kit.records(folder) == kit.records(whole)
     reason = "Bad file descriptor"
-    assert log(folder) == [
+    said = [line for line in log(folder) if not line.startswith("normalize: ")]
+    assert said == [
         f"logger console failed and is left out from here on (OSError: [Errno 9] {reason})",
         f"warning: standard output cannot be written ({FULL}); the result is in {folder.relative_to(tmp_path)}",
     ]

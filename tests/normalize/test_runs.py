@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import unpacked
 from PIL import Image
 
 from cvrun import build, config
@@ -209,10 +208,9 @@ def read(prepared, part):
 
 
 @pytest.mark.slow
-def test_b6_sections_of_a_stack_differ_so_that_a_leak_would_be_seen(tmp_path):
+def test_b6_sections_of_a_stack_differ_so_that_a_leak_would_be_seen(membrane):
     """The checklist's .4908/.1708 and .5106/.1788 are of sections 0-23 and 24-29 of 30; here there are the first 22."""
-    folder = unpacked("membrane", tmp_path)
-    stack = np.stack([np.asarray(Image.open(path)) for path in sorted((folder / "images").glob("*.png"))])[..., None]
+    stack = np.stack([np.asarray(Image.open(path)) for path in sorted((membrane / "images").glob("*.png"))])[..., None]
     assert stack.shape == (22, 512, 512, 1) and stack.dtype == np.uint8
     whole, first = stack, stack[:16]
 

@@ -5,6 +5,7 @@ from torch import nn
 
 from cvrun.metric import Metric, Prediction
 from cvrun.pipeline import Batch
+from cvrun.task._prior import unshifted
 from cvrun.task.classification import Classification
 from cvrun.trainer.evaluate import Interrupted, evaluate, inference, until_stopped
 from cvrun.tta import TTA, View
@@ -29,7 +30,7 @@ def accuracy(prediction: Prediction) -> float:
     return float((prediction.labels == prediction.targets).mean())
 
 
-TASK = Classification(None, (Metric("accuracy", "max", accuracy),))
+TASK = Classification(None, (Metric("accuracy", "max", accuracy),), unshifted)
 
 
 @pytest.mark.parametrize("sizes", [[10], [4, 4, 2], [3, 3, 3, 1]])

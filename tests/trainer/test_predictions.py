@@ -4,6 +4,7 @@ import numpy as np
 
 from cvrun.folder import RunFolder
 from cvrun.metric import Prediction
+from cvrun.task._prior import unshifted
 from cvrun.task.classification import Classification
 from cvrun.trainer import Evaluation, predictions
 
@@ -13,7 +14,9 @@ def test_everything_needed_for_later_questions_is_saved(tmp_path):
     prediction = Prediction(probabilities, np.array([0, 1, 1]))
     evaluation = Evaluation(prediction, {"accuracy": 2 / 3, "top5_accuracy": float("nan")})
     names = ["a/1.png", "b/2.png", "b/\u00fc 3.png"]
-    predictions.save(RunFolder(tmp_path), "val", evaluation, Classification(None, ()), names, ["x", "y", "<z>"])
+    predictions.save(
+        RunFolder(tmp_path), "val", evaluation, Classification(None, (), unshifted), names, ["x", "y", "<z>"]
+    )
     # allow_pickle stays off: the file holds plain arrays.
     with np.load(tmp_path / "predictions" / "val.npz", allow_pickle=False) as saved:
         assert np.array_equal(saved["probabilities"], probabilities)

@@ -9,6 +9,7 @@ from cvrun.dist import ALONE
 from cvrun.loss.cross_entropy import Config, CrossEntropy, build
 from cvrun.pipeline import Batch
 from cvrun.pipeline.shard import shard
+from cvrun.task._prior import unshifted
 from cvrun.task.classification import Classification
 from cvrun.trainer.shares import Parallel, Single, share_of
 
@@ -32,7 +33,7 @@ def losses_and_weights(together, weights, accumulate, unused, device="cpu"):
     """Three steps of plain SGD on this rank's share of ten images."""
     torch.manual_seed(0)
     model = Net(unused).to(device)
-    task = Classification(build(Config(0.1, weights), torch.bincount(TARGETS).numpy()), ())
+    task = Classification(build(Config(0.1, weights, 0.999), torch.bincount(TARGETS).numpy()), (), unshifted)
     image = torch.randn(10, 3, 2, 2, generator=torch.Generator().manual_seed(1))
     rows = shard(10, together.rank, together.world)
     batch = Batch(image[rows].to(device), TARGETS[rows].to(device), rows)
@@ -76,7 +77,7 @@ def test_one_rank_on_a_gpu_makes_them_as_well():
 
 
 def test_one_process_has_no_wrapper():
-    task = Classification(CrossEntropy(0.0, None), ())
+    task = Classification(CrossEntropy(0.0, None), (), unshifted)
     share = share_of(task, nn.Sequential(nn.Flatten(), nn.Linear(12, 3)), ALONE, lambda: pytest.fail("it was asked"))
     assert isinstance(share, Single) and not isinstance(share, Parallel)
     batch = Batch(torch.zeros(4, 3, 2, 2), TARGETS[:4], torch.arange(4))

@@ -16,6 +16,7 @@ from cvrun.loss.cross_entropy import Config as LossConfig
 from cvrun.loss.cross_entropy import build as build_loss
 from cvrun.pipeline import Batch
 from cvrun.scheduler import Schedule, Span
+from cvrun.task._prior import unshifted
 from cvrun.task.classification import Classification
 from cvrun.trainer.best import Best
 from cvrun.trainer.digest import digest
@@ -37,7 +38,7 @@ def setup(accumulate=1, weights="none", precision="fp32", clip=None, model=None)
     model = model or nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 3))
     target = torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 2, 2])
     counts = torch.bincount(target).numpy()
-    task = Classification(build_loss(LossConfig(label_smoothing=0.1, class_weights=weights), counts), ())
+    task = Classification(build_loss(LossConfig(0.1, weights, 0.999), counts), (), unshifted)
     span = Span(steps=10, warmup=0, steps_per_epoch=5, lr=0.1)
     schedule = Schedule(span, 1.0, lambda step: 1.0 - step / 10)
     run = SimpleNamespace(
