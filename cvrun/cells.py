@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from cvrun.errors import DataError, did_you_mean
+from cvrun.errors import DataError, did_you_mean, printable
 
 LISTED = 5
 """[rows] that a message names; it counts the others."""
@@ -35,6 +35,15 @@ def write_row(file: TextIO, cells: Sequence[str]) -> None:
     """Write a row, quoted where a cell needs it; cells are what text_cell and path_cell give, or numbers."""
     unsafe = any(end in cell for cell in cells for end in _ENDS)
     csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL if unsafe else csv.QUOTE_MINIMAL).writerow(cells)
+
+
+def reasons_table(reasons: Iterable[tuple[str, str]]) -> bytes:
+    """Give the content of a CSV file of images and why each is left out, as data.exclude reads it."""
+    text = io.StringIO()
+    write_row(text, ["path", "reason"])
+    for name, reason in reasons:
+        write_row(text, [text_cell(name), text_cell(printable(reason))])
+    return text.getvalue().encode(errors="surrogateescape")
 
 
 def plain_text(cell: str) -> str:

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from cvrun.data import SPLIT_NAMES, Manifest
+from cvrun.data._root import some
 from cvrun.errors import ConfigError, DataError, did_you_mean
 from cvrun.sections import DataConfig
-from cvrun.split._file import some
 
 
 def grouped(manifest: Manifest, data: DataConfig) -> Manifest:
@@ -64,7 +64,7 @@ def _column(manifest: Manifest, key: str, name: str) -> tuple[str, ...]:
     if empty:
         message = f"data.{key}={name}: {len(empty):,} of {len(manifest):,} images have no value in that column"
         rows = ", ".join(str(i + 1) for i in empty[:3]) + (", ..." if len(empty) > 3 else "")
-        names = some([manifest.ids[i] for i in empty])
+        names = some([manifest.ids[i] for i in empty], "'")
         raise DataError(f"{message} (images {rows}: {names}), expected one for each", "fill it in, or data.exclude")
     return values
 
@@ -76,8 +76,9 @@ def _matched(manifest: Manifest, pattern: str) -> tuple[str, ...]:
     groups = tuple((match[1] or "") if match else "" for match in found)
     lost = _real(manifest, [i for i, group in enumerate(groups) if not group])
     if lost:
+        names = some([manifest.ids[i] for i in lost], "'")
         message = f"data.group_pattern={pattern}: {len(lost):,} of {len(manifest):,} ids do not match"
-        raise DataError(f"{message} ({some([manifest.ids[i] for i in lost])}), expected a group in each")
+        raise DataError(f"{message} ({names}), expected a group in each")
     torn = [i for i, group in enumerate(groups) if "/" in group and group.partition("/")[0].lower() in SPLIT_NAMES]
     if manifest.official is not None and torn:
         # Then no group could lie in two parts, and no leak would ever be found.

@@ -65,7 +65,7 @@ def open_part(
     """
     decoding = Decoding(part, manifest, indices, kept, settings.num_workers, settings.worker_timeout)
     cache = Cache(settings.cache, settings.cache_budget)
-    with _bar(f"decode {part}", len(indices)) as bar:
+    with progress(f"decode {part}", len(indices)) as bar:
         opened = open_images(decoding, cache, say, lambda count: _advance(bar, count))
     return opened or (stream_of(manifest, indices, kept), {})
 
@@ -134,7 +134,7 @@ def unusable(images: Stream, part: str, settings: Settings) -> Bad:
     """
     indices = images.index.numpy()
     decoding = Decoding(part, images.manifest, indices, images.kept, settings.num_workers, settings.worker_timeout)
-    with _bar(f"check {part}", len(indices)) as bar:
+    with progress(f"check {part}", len(indices)) as bar:
         return decode_into(lambda images, sizes: None, decoding, lambda count: _advance(bar, count)).bad
 
 
@@ -148,7 +148,7 @@ def all_pixels(images: Decodable, settings: Settings) -> Iterable[Tensor]:
 
 
 def _streamed(images: Stream, settings: Settings) -> Iterable[Tensor]:
-    with _bar("statistics", len(images)) as bar:
+    with progress("statistics", len(images)) as bar:
         for image in in_order(images.at, range(len(images)), settings.num_workers, settings.worker_timeout):
             _advance(bar, 1)
             yield image
@@ -161,7 +161,8 @@ def identity(images: Decodable) -> str:
     return images.digest()
 
 
-def _bar(text: str, total: int) -> tqdm[Any]:
+def progress(text: str, total: int) -> tqdm[Any]:
+    """Give a bar that shows how far work on total images is, once it takes longer than a moment."""
     # Of several processes that train together the first one on each machine shows how far they are.
     return tqdm(total=total, desc=text, disable=dist.local_rank() > 0 or None, leave=False, delay=1)
 

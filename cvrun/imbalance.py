@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cvrun import options
 from cvrun.data import Manifest
-from cvrun.sampler import Shown, scaled
+from cvrun.sampler import Shown, scaled, shares_of
 from cvrun.spec import Spec
 from cvrun.split import Split
 
@@ -64,7 +64,7 @@ class Imbalance:
     @property
     def resampled(self) -> bool:
         """Whether the sampler shows the classes at other shares than theirs."""
-        return not np.allclose(self.shown, _shares(np.array(self.counts)), rtol=1e-9, atol=0)
+        return not np.allclose(self.shown, shares_of(np.array(self.counts)), rtol=1e-9, atol=0)
 
     @property
     def resampled_shares(self) -> tuple[float, ...]:
@@ -164,8 +164,8 @@ def imbalance_of(spec: Spec, manifest: Manifest, split: Split) -> Imbalance:
     counts = training.counts
     shown = options.call("sampler", sampler.option, "shares", sampler.config, training)
     weights = options.call("loss", loss.option, "class_weights", loss.config, counts)
-    learned = _shares(shown * weights)
-    shift = options.call("task", task.option, "prior_shift", task.config, _shares(counts), learned)
+    learned = shares_of(shown * weights)
+    shift = options.call("task", task.option, "prior_shift", task.config, shares_of(counts), learned)
     prior = getattr(task.config, "prior", "none")
     weighting = getattr(loss.config, "class_weights", "none")
     return Imbalance(
@@ -190,11 +190,6 @@ def _softening(spec: Spec) -> tuple[str, ...]:
     if getattr(augment, "mix_probability", 0) > 0:
         values |= {f"augment.{key}": getattr(augment, key, 0) for key in ("mixup_alpha", "cutmix_alpha")}
     return tuple(f"{key}={value:g}" for key, value in values.items() if value > 0)
-
-
-def _shares(sizes: NDArray[Any]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = sizes / sizes.sum()
-    return found
 
 
 def _percent(shares: Sequence[float]) -> str:

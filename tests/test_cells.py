@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvrun.cells import path_cell, plain_text, read_table, text_cell, write_row
+from cvrun.cells import path_cell, plain_text, read_table, reasons_table, text_cell, write_row
 from cvrun.errors import DataError
 
 # OWASP, CSV injection: =, +, -, @, tab, carriage return, line feed, and the wide forms of the first four.
@@ -95,3 +95,13 @@ def test_a_column_that_stands_twice_is_refused(tmp_path):
     (tmp_path / "t.csv").write_text("id,id\n1,2\n")
     with pytest.raises(DataError, match="column 'id' stands twice"):
         read_table(tmp_path / "t.csv", "a table").find("id")
+
+
+def test_reasons_are_read_back_as_they_were(tmp_path):
+    reasons = [("a,b.png", "torn"), ("=1+2.png", "line\nbreak"), ("caf\u00e9.png", "@risk")]
+    path = tmp_path / "out.csv"
+    path.write_bytes(reasons_table(reasons))
+    table = read_table(path, "a table")
+    read = [tuple(map(plain_text, row)) for _, row in table.rows]
+    assert table.header == ["path", "reason"]
+    assert read == [("a,b.png", "torn"), ("=1+2.png", "line\\nbreak"), ("caf\u00e9.png", "@risk")]

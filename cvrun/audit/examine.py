@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from cvrun import dist
 from cvrun.audit.gather import gather
 from cvrun.audit.likeness import Likeness, likeness
 from cvrun.audit.look import Note
 from cvrun.data import Manifest
+from cvrun.images import progress
 from cvrun.split import Split
 
 
@@ -76,9 +75,7 @@ def examine(manifest: Manifest, split: Split, names: Sequence[str], workers: int
     each = [split.parts()[name] for name in names]
     positions = np.concatenate(each).astype(np.int64)
     parts = np.repeat(np.arange(len(names)), [len(part) for part in each])
-    # Of several processes that train together the first one on each machine shows how far they are.
-    hidden = dist.local_rank() > 0 or None
-    with tqdm(total=len(positions), desc="audit", disable=hidden, leave=False, delay=1) as bar:
+    with progress("audit", len(positions)) as bar:
         notes = gather(manifest, positions, workers, timeout, bar.update)
     return Audit(
         manifest=manifest,

@@ -6,7 +6,6 @@ before test, and never one of the test part. Images of train and val that cannot
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,8 +13,7 @@ import numpy as np
 from cvrun.audit.examine import Audit
 from cvrun.audit.findings import reason_of
 from cvrun.audit.likeness import IDENTICAL, across
-from cvrun.cells import text_cell, write_row
-from cvrun.errors import printable
+from cvrun.cells import reasons_table
 
 
 def to_leave_out(audit: Audit) -> dict[int, str]:
@@ -41,8 +39,5 @@ def table(audit: Audit, before: Mapping[int, str]) -> tuple[bytes, int]:
         before: Position -> reason of what is left out already.
     """
     added = {position: why for position, why in to_leave_out(audit).items() if position not in before}
-    text = io.StringIO()
-    write_row(text, ["path", "reason"])
-    for position, why in {**before, **added}.items():
-        write_row(text, [text_cell(audit.manifest.ids[position]), text_cell(printable(why))])
-    return text.getvalue().encode(errors="surrogateescape"), len(added)
+    rows = ((audit.manifest.ids[position], why) for position, why in {**before, **added}.items())
+    return reasons_table(rows), len(added)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,6 +10,7 @@ import numpy as np
 
 from cvrun.audit.examine import Audit
 from cvrun.audit.likeness import ALIKE, COPY, IDENTICAL, Pair, across, alike, conflicts, within
+from cvrun.pipeline.unreadable import allowance
 from cvrun.split import torn
 
 SMALLEST = 8
@@ -113,8 +113,7 @@ def _unreadable(audit: Audit, share: float) -> Iterator[Finding]:
     if len(bad) == 0:
         return
     counts = {name: int(np.isin(bad, audit.rows(part)).sum()) for part, name in enumerate(audit.names)}
-    # 0.29 of 100 is a little less than 29 in binary.
-    allowed = math.floor(share * len(audit.rows(audit.names.index("train"))) + 1e-9)
+    allowed = allowance(share, len(audit.rows(audit.names.index("train"))))
     stops = counts["train"] > allowed or counts["val"] > 0
     examples = tuple(f"{audit.name(i)} ({audit.part(i)}): {reason_of(audit, i)}" for i in bad[:LISTED].tolist())
     yield Finding("unreadable", f"{number(len(bad), 'image')} cannot be used", len(bad), examples, stops)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from cvrun.audit import kept
 from cvrun.audit.look import NOTE, Note, look, look_at_pixels
 from cvrun.data import Manifest
-from cvrun.errors import OutOfMemoryError, StorageError
-from cvrun.pipeline.chunks import CHUNK, Decoding, are_small
+from cvrun.errors import OutOfMemoryError
+from cvrun.pipeline.chunks import CHUNK, Decoding, are_small, not_read
 from cvrun.pipeline.kept import Whole, source_of
-from cvrun.pipeline.workers import TRIES, GivenUpError, in_order
+from cvrun.pipeline.workers import GivenUpError, in_order
 
 
 def gather(
@@ -65,7 +65,7 @@ def _looked_at(
     def chunk(start: int) -> Note:
         notes = np.zeros(len(positions[start : start + CHUNK]), NOTE)
         for row, position in enumerate(positions[start : start + CHUNK].tolist()):
-            at[start] = position
+            at[start] = start + row
             try:
                 notes[row] = _note(manifest, position)
             except MemoryError as error:
@@ -79,8 +79,8 @@ def _looked_at(
             found.append(notes)
             progress(len(notes))
     except GivenUpError as error:
-        where = manifest.where(at.get(starts[error.chunk], int(positions[starts[error.chunk]])))
-        raise StorageError(f"{where}: {error}, tried {TRIES} times", "worker_timeout=SECONDS waits longer") from error
+        start = starts[error.chunk]
+        raise not_read(decoding, at.get(start, start), str(error)) from error
     return np.concatenate(found)
 
 

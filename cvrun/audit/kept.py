@@ -16,6 +16,7 @@ from cvrun.cache import cache_folder
 from cvrun.data import Manifest
 from cvrun.errors import StorageError
 from cvrun.folder import write_atomic
+from cvrun.pipeline.stores import origin
 
 _SPARE = 4
 """Times as many notes as a data set has images that are kept of it; above that, those of other images go."""
@@ -56,17 +57,9 @@ def _key(manifest: Manifest, position: int, form: str) -> bytes:
         digest.update(image.data)
         return digest.digest()[:16]
     declared = manifest.hashes[position] if manifest.hashes is not None else ""
+    fact = origin(manifest, position)
     if manifest.encoded is not None:
-        fact = f"{manifest.encoded.origin(position)} {manifest.ids[position]}"
-    else:
-        assert manifest.paths is not None
-        path = os.path.abspath(manifest.paths[position])
-        try:
-            found = os.stat(path)
-            # A copy may be given the old time of modification; nobody can set the other one back.
-            fact = f"{path}\0{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
-        except OSError as error:
-            fact = f"{path}\0error {error.errno}"
+        fact += f" {manifest.ids[position]}"
     digest.update(f"{fact}\0{declared}".encode(errors="surrogateescape"))
     return digest.digest()[:16]
 

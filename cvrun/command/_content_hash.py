@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cvrun.data import Manifest
 from cvrun.errors import DataError, StorageError
+from cvrun.pipeline.kept import source_of
 from cvrun.pipeline.workers import GivenUpError, in_order
 from cvrun.sections import Settings
 
@@ -49,10 +50,7 @@ def _reader(manifest: Manifest) -> Callable[[int], bytes]:
 
     def read(position: int) -> bytes:
         try:
-            if manifest.encoded is not None:
-                return manifest.encoded.read(position)
-            assert manifest.paths is not None
-            return manifest.paths[position].read_bytes()
+            return source_of(manifest, position).read()
         except OSError as error:
             fact = f"cannot be read ({error.strerror or error})"
             raise DataError(f"{manifest.where(position)}: {fact}, expected an image file") from error

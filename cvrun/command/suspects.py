@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from cvrun.audit.suspects import Suspect, rank, read
-from cvrun.cells import text_cell, write_row
+from cvrun.cells import reasons_table
 from cvrun.command._arguments import parser_of
 from cvrun.command._output import say, show
 from cvrun.command._run_folder import existing
-from cvrun.errors import ConfigError, CvrunError, printable
+from cvrun.errors import ConfigError, CvrunError
 from cvrun.folder import RunFolder, write_atomic
 from cvrun.report.tables import text_table
 
@@ -80,9 +79,6 @@ def _table(top: Sequence[Suspect], total: int, runs: int) -> str:
 
 
 def _excluding(top: Sequence[Suspect]) -> bytes:
-    text = io.StringIO()
-    write_row(text, ["path", "reason"])
-    for one in top:
-        reason = f"suspect label {one.label}: p {one.probability:.4f}, likeliest {one.likeliest}"
-        write_row(text, [text_cell(one.name), text_cell(printable(reason))])
-    return text.getvalue().encode(errors="surrogateescape")
+    return reasons_table(
+        (one.name, f"suspect label {one.label}: p {one.probability:.4f}, likeliest {one.likeliest}") for one in top
+    )

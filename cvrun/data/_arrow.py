@@ -47,10 +47,11 @@ def texts(column: Any) -> list[str]:
     # Arrow writes narrow floats with as few digits as they need; their values as Python's floats have more.
     short = kind.bit_width < 64
     pairs = zip(column.to_pylist(), written, strict=True)
-    return [_number(value, text if short else repr(value)) for value, text in pairs]
+    return [number(value, text if short else repr(value)) for value, text in pairs]
 
 
-def _number(value: float | None, text: str) -> str:
+def number(value: float | None, text: str) -> str:
+    """Give a number as it would stand in a CSV file: as text says it, unless it is whole, NaN or missing."""
     if value is None or math.isnan(value):
         return ""
     return str(int(value)) if abs(value) < EXACT and value == int(value) else text

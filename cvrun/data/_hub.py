@@ -5,9 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import Any
 from cvrun.cache import cache_folder
 from cvrun.data._root import CONTROL, reason, shown
 from cvrun.errors import DataError, did_you_mean
+from cvrun.folder import write_atomic
 from cvrun.patience import within
 
 PATIENCE = 4.0
@@ -202,8 +201,4 @@ def _load(record: Path) -> dict[str, Any] | None:
 
 
 def _save(record: Path, known: dict[str, Any]) -> None:
-    record.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=record.parent)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(known, file)
-    os.replace(name, record)
+    write_atomic(record, json.dumps(known).encode())

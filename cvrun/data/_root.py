@@ -45,9 +45,9 @@ def reason(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def some(names: Sequence[object]) -> str:
-    """Give the first of names for a message, and how many more there are."""
-    first = ", ".join(shown(name) for name in names[:NAMED])
+def some(names: Sequence[object], quote: str = "") -> str:
+    """Give the first of names for a message, each between quotes, and how many more there are."""
+    first = ", ".join(f"{quote}{shown(name)}{quote}" for name in names[:NAMED])
     return f"{first} and {len(names) - NAMED:,} more" if len(names) > NAMED else first
 
 

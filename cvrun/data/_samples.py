@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 import os
-import tempfile
 from dataclasses import astuple, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cvrun.cache import cache_folder
-from cvrun.data._arrow import EXACT
+from cvrun.data._arrow import number
 from cvrun.data._defects import Defect
 from cvrun.data._root import CONTROL, reason, shown
 from cvrun.data._shard import Member, members
-from cvrun.errors import DataError
+from cvrun.errors import DataError, StorageError
+from cvrun.folder import write_atomic
 
 VERSION = 2
 """Of the files in the cache folder."""
@@ -195,8 +194,7 @@ def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        whole = math.isfinite(value) and abs(value) < EXACT and value == int(value)
-        return str(int(value)) if whole else "" if math.isnan(value) else repr(value)
+        return number(value, repr(value))
     return str(value).strip() if isinstance(value, str | int) else ""
 
 
@@ -222,17 +220,9 @@ def _load(kept: Path) -> list[Sample] | None:
 
 def _save(kept: Path, samples: list[Sample]) -> None:
     # A cache folder that cannot be written is no reason to stop: headers are then read each time.
-    with contextlib.suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=kept.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                rows = json.dumps([astuple(sample) for sample in samples])
-                file.write(f"{_check(kept, rows)}\n{rows}")
-            os.replace(name, kept)
-        except BaseException:
-            os.unlink(name)
-            raise
+    with contextlib.suppress(StorageError):
+        rows = json.dumps([astuple(sample) for sample in samples])
+        write_atomic(kept, f"{_check(kept, rows)}\n{rows}".encode())
 
 
 def _check(kept: Path, rows: str) -> str:

@@ -9,8 +9,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +16,8 @@ import torch
 from torch import Tensor
 
 from cvrun.cache import cache_folder
+from cvrun.errors import StorageError
+from cvrun.folder import write_atomic
 from cvrun.normalize import Source
 
 LEVELS = 256
@@ -98,15 +98,8 @@ def _read(path: Path, fingerprint: str, channels: int) -> Tensor | None:
 
 def _write(path: Path, fingerprint: str, counts: Tensor) -> None:
     """Write counts so that a reader sees all of them or nothing; do nothing when the folder cannot be written."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
-        try:
-            with os.fdopen(handle, "w") as file:
-                json.dump([counts.tolist(), _check(fingerprint, counts.tolist())], file)
-            os.replace(name, path)
-        except OSError:
-            os.unlink(name)
+    with contextlib.suppress(StorageError):
+        write_atomic(path, json.dumps([counts.tolist(), _check(fingerprint, counts.tolist())]).encode())
 
 
 def _check(fingerprint: str, counts: list[list[int]]) -> str:

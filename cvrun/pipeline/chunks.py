@@ -114,7 +114,7 @@ def decoded(decoding: Decoding) -> Generator[Chunk]:
             )
     except GivenUpError as error:
         start = error.chunk * size
-        raise _not_read(decoding, at.get(start, start), str(error)) from error
+        raise not_read(decoding, at.get(start, start), str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,8 @@ def _chunk(decoding: Decoding, start: int, size: int, at: dict[int, int]) -> Chu
     return Chunk(len(positions), pixels, sizes, bad, animated, turned)
 
 
-def _not_read(decoding: Decoding, row: int, fact: str) -> StorageError:
+def not_read(decoding: Decoding, row: int, fact: str) -> StorageError:
+    """Give the error for a row that no thread has finished, however often it was tried."""
     message = f"{decoding.where(row)}: {fact}, tried {TRIES} times"
     if decoding.manifest.images is not None:
         return StorageError(message)

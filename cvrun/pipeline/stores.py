@@ -22,6 +22,7 @@ import simplejpeg
 
 from cvrun import fault
 from cvrun.cache import cache_folder
+from cvrun.data import Manifest
 from cvrun.folder import sync_folder
 from cvrun.pipeline import locks
 from cvrun.pipeline.blocks import DamagedError
@@ -51,23 +52,25 @@ def fingerprint(decoding: Decoding) -> str:
         digest.update(repr(manifest.images.shape[1:]).encode())
         for position in positions:
             digest.update(manifest.images[position].tobytes())
-    for position in positions if manifest.encoded is not None else ():
-        assert manifest.encoded is not None
+    for position in positions if manifest.images is None else ():
         declared = manifest.hashes[position] if manifest.hashes is not None else ""
-        digest.update(f"{manifest.encoded.origin(position)} {declared}\n".encode(errors="surrogateescape"))
-    paths = manifest.paths or ()
-    for position in positions if paths else ():
-        path = os.path.abspath(paths[position])
-        try:
-            found = os.stat(path)
-            # A copy may be given the old time of modification; nobody can set the other one back.
-            fact = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
-        except OSError as error:
-            # What is wrong with it is said when it is decoded.
-            fact = f"error {error.errno}"
-        declared = manifest.hashes[position] if manifest.hashes is not None else ""
-        digest.update(f"{path}\0{fact} {declared}\n".encode(errors="surrogateescape"))
+        digest.update(f"{origin(manifest, position)} {declared}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:32]
+
+
+def origin(manifest: Manifest, position: int) -> str:
+    """Give what changes where the content of an image may, which lies in a file or inside of one; none is opened."""
+    if manifest.encoded is not None:
+        return manifest.encoded.origin(position)
+    assert manifest.paths is not None
+    path = os.path.abspath(manifest.paths[position])
+    try:
+        found = os.stat(path)
+        # A copy may be given the old time of modification; nobody can set the other one back.
+        return f"{path}\0{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+    except OSError as error:
+        # What is wrong with it is said when it is decoded.
+        return f"{path}\0error {error.errno}"
 
 
 @contextlib.contextmanager

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cvrun.cells import text_cell, write_row
+from cvrun.cells import reasons_table
 from cvrun.data import Manifest
 from cvrun.errors import DataError
 from cvrun.pipeline.decode import ImageError
@@ -40,17 +39,19 @@ class LeftOut:
 
     def to_csv(self) -> bytes:
         """Give the content of unreadable.csv."""
-        text = io.StringIO()
-        write_row(text, ["path", "reason"])
-        for name, reason in self.reasons.items():
-            write_row(text, [text_cell(name), text_cell(reason)])
-        return text.getvalue().encode(errors="surrogateescape")
+        return reasons_table(self.reasons.items())
 
 
 def cannot_be_used(manifest: Manifest, bad: Mapping[int, ImageError], count: str) -> DataError:
     """Give the error for images that cannot be used: the first with its reason, the names of some, and a count."""
     also = ", ".join(manifest.ids[i] for i in list(bad)[1:NAMED])
     return DataError(str(next(iter(bad.values()))), f"also {also}; {count}" if also else count)
+
+
+def allowance(share: float, total: int) -> int:
+    """Give how many of total training images may be left out."""
+    # 0.29 of 100 is a little less than 29 in binary.
+    return math.floor(share * total + 1e-9)
 
 
 def leave_out(manifest: Manifest, split: Split, bad: Mapping[int, ImageError], share: float) -> tuple[Split, LeftOut]:
@@ -70,8 +71,7 @@ def leave_out(manifest: Manifest, split: Split, bad: Mapping[int, ImageError], s
     """
     total = len(split.train)
     reasons = {manifest.ids[i]: error.reason for i, error in bad.items()}
-    # 0.29 of 100 is a little less than 29 in binary.
-    allowed = math.floor(share * total + 1e-9)
+    allowed = allowance(share, total)
     if len(bad) > allowed:
         count = f"{len(bad)} of {total} training images cannot be used, skip_unreadable={share:g} allows {allowed}"
         raise cannot_be_used(manifest, bad, count)

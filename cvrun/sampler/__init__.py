@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,12 @@ class Shown:
     def counts(self) -> NDArray[np.int64]:
         """The number of images of each class, int64 (K,)."""
         return np.bincount(self.labels, minlength=self.num_classes).astype(np.int64)
+
+
+def shares_of(sizes: NDArray[Any]) -> NDArray[np.float64]:
+    """Give sizes >= 0 of classes as shares with the sum 1, float64 (K,)."""
+    found: NDArray[np.float64] = sizes / sizes.sum()
+    return found
 
 
 def scaled(weights: NDArray[np.float64]) -> NDArray[np.float64]:

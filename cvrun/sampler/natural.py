@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvrun.rng import generator
-from cvrun.sampler import Sampler, Shown, require_no_weights
+from cvrun.sampler import Sampler, Shown, require_no_weights, shares_of
 
 
 @dataclass(frozen=True)
@@ -39,5 +39,4 @@ def shares(config: Config, shown: Shown) -> NDArray[np.float64]:
         ConfigError: If the data has weights.
     """
     require_no_weights(shown)
-    found: NDArray[np.float64] = shown.counts / len(shown.labels)
-    return found
+    return shares_of(shown.counts)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvrun.errors import require
-from cvrun.sampler import Sampler, Shown, require_every_class, require_no_weights
+from cvrun.sampler import Sampler, Shown, require_every_class, require_no_weights, shares_of
 from cvrun.sampler._turns import members, shuffled, turn
 
 
@@ -71,9 +71,7 @@ def shares(config: Config, shown: Shown) -> NDArray[np.float64]:
         RuleError: If a class has no image.
     """
     require_no_weights(shown)
-    sizes = _sizes(config, shown.counts)
-    found: NDArray[np.float64] = sizes / sizes.sum()
-    return found
+    return shares_of(_sizes(config, shown.counts))
 
 
 def _sizes(config: Config, counts: NDArray[np.int64]) -> NDArray[np.int64]:

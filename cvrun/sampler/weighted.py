@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cvrun.errors import one_of, require
 from cvrun.rng import generator
-from cvrun.sampler import Sampler, Shown, require_no_weights, scaled
+from cvrun.sampler import Sampler, Shown, require_no_weights, scaled, shares_of
 from cvrun.sampler._effective import check_beta, effective_number
 
 Rule = Callable[[NDArray[np.int64], float], NDArray[np.float64]]
@@ -81,9 +81,7 @@ def shares(config: Config, shown: Shown) -> NDArray[np.float64]:
         ConfigError: If the data has weights that are not asked for.
         RuleError: If it has none of those that are.
     """
-    found = np.bincount(shown.labels, weights=_weights(config, shown), minlength=shown.num_classes)
-    total: NDArray[np.float64] = found / found.sum()
-    return total
+    return shares_of(np.bincount(shown.labels, weights=_weights(config, shown), minlength=shown.num_classes))
 
 
 def _weights(config: Config, shown: Shown) -> NDArray[np.float64]:

@@ -26,8 +26,6 @@ _FIRST = re.compile(r"# cvrun split sha256=([0-9a-f]{64})")
 _BARE = re.compile(r"[\w./-]+")
 """A cell that needs no quotes; a million of them are written in a fraction of the time that csv takes."""
 _ID = ("id", "path")
-_NAMED = 3
-"""[rows] that a message names; it counts the others."""
 
 
 def fingerprint(parts: Mapping[str, Sequence[str]]) -> str:
@@ -97,9 +95,3 @@ def _check_hash(table: Table, found: Mapping[str, str]) -> None:
             " it was edited",
             "take the file that the run wrote, or remove the first line if the change is meant",
         )
-
-
-def some(names: Sequence[str]) -> str:
-    """Give the first of names for a message, and how many more there are."""
-    first = ", ".join(f"'{name}'" for name in names[:_NAMED])
-    return f"{first} and {len(names) - _NAMED:,} more" if len(names) > _NAMED else first

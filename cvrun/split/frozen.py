@@ -9,9 +9,10 @@ import numpy as np
 
 from cvrun.data import SPLITS, Manifest
 from cvrun.data._hashed import behind
+from cvrun.data._root import some
 from cvrun.errors import ConfigError, DataError, one_of
 from cvrun.split import Split, checked
-from cvrun.split._file import NONE, read, some
+from cvrun.split._file import NONE, read
 
 OTHERS = ("error", "ignore")
 _OTHER = "not named"
@@ -51,10 +52,11 @@ def build(config: Config, manifest: Manifest) -> Split:
     )
     unknown = [name for name in named if name not in known]
     missing = [manifest.ids[i] for i in np.flatnonzero(part == _OTHER).tolist()]
-    wrong = [f"{len(unknown):,} of its images are not in the source ({some(unknown)})"] if unknown else []
+    strange, unnamed = some(unknown, "'"), some(missing, "'")
+    wrong = [f"{len(unknown):,} of its images are not in the source ({strange})"] if unknown else []
     hint = ""
     if missing and config.others == "error":
-        wrong.append(f"{len(missing):,} images of the source are not in it ({some(missing)})")
+        wrong.append(f"{len(missing):,} images of the source are not in it ({unnamed})")
         hint = "split.others=ignore leaves what it does not name in no part"
     if wrong:
         message = f"split.file={config.file}: {', and '.join(wrong)}, expected the images of the source"

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,7 +147,7 @@ def test_a_full_disk_leaves_nothing_behind(cache, monkeypatch):
     def fail(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_histogram.os, "replace", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     fitted(Images(random_images()).source(), "channel")
     assert list(cache.iterdir()) == []
 

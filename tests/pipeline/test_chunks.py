@@ -103,5 +103,5 @@ def test_a_folder_whose_name_may_not_be_shown_is_not(manifest, tmp_path):
     hidden = dataclasses.replace(manifest, images=None, paths=paths, named=False)
     decoding = Decoding("train", hidden, np.arange(3), Bounded(1, 0), 0, 60.0)
     assert decoding.source() == ""
-    said = str(chunks._not_read(decoding, 1, "not done"))
+    said = str(chunks.not_read(decoding, 1, "not done"))
     assert said.startswith("image 1: not done, tried 3 times; does the disk of the data answer?")
