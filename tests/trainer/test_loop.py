@@ -69,6 +69,8 @@ def test_a_diverged_run_commits_nothing_that_is_not_finite(start):
     run.task.loss_function.weight = lambda target: torch.tensor(float(len(target)))
     with pytest.raises(DivergedError, match="train/loss=nan in the update after step 3 "):
         train(run, state)
+    # The commit before the divergence may still be under way: leaving the saver's context waits for it.
+    run.saver.wait()
     newest = checkpoint.commits(run.folder.checkpoints, "step")[0]
     saved = checkpoint.read(newest)["state"]
     assert saved["step"] == 3
