@@ -179,7 +179,7 @@ def resolve_device(asked: str) -> str:
 
 def _metrics(num_classes: int) -> tuple[Metric, ...]:
     modules = ((name, options.load("metric", name)) for name in options.module_names("metric"))
-    return tuple(Metric(name, m.MODE, m.compute) for name, m in modules if num_classes >= m.MIN_CLASSES)
+    return tuple(Metric(name, m.MODE, m.values) for name, m in modules if num_classes >= m.MIN_CLASSES)
 
 
 def _training(spec: Spec, imbalance: Imbalance, metrics: tuple[Metric, ...]) -> TrainingPlan:

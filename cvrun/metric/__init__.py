@@ -1,7 +1,8 @@
 """Metrics: pure functions of saved predictions.
 
 Contract of a module `cvrun/metric/NAME.py`: its docstring, `MODE = "max"` or `"min"` (which direction is better),
-`MIN_CLASSES` (with fewer classes it is left out) and `compute(prediction: Prediction) -> float`; NaN where undefined.
+`MIN_CLASSES` (with fewer classes it is left out) and `values(prediction, weights)`, which gives the metric of resamples
+of a split, float64 (R,), NaN where undefined: weights, float64 (R, N), say how often each image counts in each of them.
 It appears in the records as `val/NAME` and can be the monitor. Metrics have no keys, so they have no YAML.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,22 @@ class Prediction:
         """K."""
         return int(self.probabilities.shape[1])
 
+    @cached_property
+    def once(self) -> NDArray[np.float64]:
+        """The weights with which every image counts once, float64 (1, N), read-only."""
+        ones = np.ones((1, len(self.targets)))
+        ones.flags.writeable = False
+        return ones
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What one metric worked out and others need too, by name; the arrays stay as they are, so it stays true."""
+        return {}
+
+
+Values = Callable[[Prediction, NDArray[np.float64]], NDArray[np.float64]]
+"""Prediction, weights (R, N) -> the metric of each resample, float64 (R,), NaN where undefined."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -45,4 +63,8 @@ class Metric:
 
     name: str
     mode: str
-    compute: Callable[[Prediction], float]
+    values: Values
+
+    def compute(self, prediction: Prediction) -> float:
+        """Give the metric of a prediction, each image counted once; NaN where undefined."""
+        return float(self.values(prediction, prediction.once)[0])

@@ -42,7 +42,7 @@ def slices(prediction: Prediction, values: Sequence[str], least: int = LEAST) ->
         part = Prediction(prediction.probabilities[inside], prediction.targets[inside])
         correct = int(np.count_nonzero(part.labels == part.targets))
         low, high = wilson(correct, len(inside))
-        balanced = macro("recall", part)
+        balanced = float(macro("recall", part, part.once)[0])
         rows.append(
             {
                 "value": value,

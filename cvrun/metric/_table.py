@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvrun.metric import Prediction
+from cvrun.metric._counts import Counts, counts, mean_defined, ratio
+
+COUNTED = ("precision", "recall", "f1", "specificity", "npv")
+"""Scores of a class that follow from its counts against the rest."""
 
 
 def confusion_matrix(prediction: Prediction) -> NDArray[np.int64]:
@@ -24,38 +27,38 @@ def per_class(prediction: Prediction) -> list[dict[str, Any]]:
     The last three are in [0, 1], or None where undefined: precision of a class that was never predicted, recall of
     one without images, f1 of one that is neither.
     """
-    values = [_scores(prediction, name).tolist() for name in ("precision", "recall", "f1")]
+    found = counts(prediction, prediction.once)
+    values = [class_scores(name, found)[0].tolist() for name in ("precision", "recall", "f1")]
     support = np.bincount(prediction.targets, minlength=prediction.num_classes).tolist()
     return [
-        {"support": count, "precision": _or_none(p), "recall": _or_none(r), "f1": _or_none(f)}
+        {"support": count, "precision": or_none(p), "recall": or_none(r), "f1": or_none(f)}
         for count, p, r, f in zip(support, *values, strict=True)
     ]
 
 
-def macro(score: str, prediction: Prediction) -> float:
-    """Give the mean over the classes of "precision", "recall" or "f1"; undefined values are left out, never 0.
+def macro(score: str, prediction: Prediction, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the mean over the classes of a score of COUNTED, float64 (R,); undefined ones are left out, never 0.
 
     Returns:
         In [0, 1]; NaN if no class has a value.
     """
-    values = _scores(prediction, score)
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else math.nan
+    return mean_defined(class_scores(score, counts(prediction, weights)))
 
 
-def _scores(prediction: Prediction, score: str) -> NDArray[np.float64]:
-    """Give the score of each class, float64 (K,), NaN where undefined."""
-    matrix = confusion_matrix(prediction)
-    right, support, predicted = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+def class_scores(score: str, found: Counts) -> NDArray[np.float64]:
+    """Give a score of COUNTED of each class, float64 (R, K), NaN where undefined."""
+    right, support, predicted, total = found.right, found.support, found.predicted, found.total
+    others = total - support - predicted + right
     above, below = {
         "precision": (right, predicted),
         "recall": (right, support),
         "f1": (2 * right, support + predicted),
+        "specificity": (others, total - support),
+        "npv": (others, total - predicted),
     }[score]
-    scores = np.full(len(right), np.nan)
-    np.divide(above, below, out=scores, where=below > 0)
-    return scores
+    return ratio(above, below)
 
 
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def or_none(value: float) -> float | None:
+    """Give a value for a file of JSON, where NaN is None."""
+    return None if np.isnan(value) else value

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import math
+import numpy as np
+from numpy.typing import NDArray
 
 from cvrun.metric import Prediction
+from cvrun.metric._counts import counts, ratio
 
 MODE = "max"
 MIN_CLASSES = 1
 
 
-def compute(prediction: Prediction) -> float:
-    """Give the share, in [0, 1]; NaN without images."""
-    hits = prediction.labels == prediction.targets
-    return float(hits.mean()) if len(hits) else math.nan
+def values(prediction: Prediction, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the share, in [0, 1]; NaN without images.
+
+    With one class an image it is also the micro-averaged precision, recall and F1, and the recall weighted by support.
+    """
+    found = counts(prediction, weights)
+    return ratio(found.right.sum(axis=1), found.total[:, 0])

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+from numpy.typing import NDArray
 
 from cvrun.metric import Prediction
+from cvrun.metric._counts import weighted_mean
 
 MODE = "min"
 MIN_CLASSES = 1
 
 
-def compute(prediction: Prediction) -> float:
+def values(prediction: Prediction, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the mean of -log p in float64 [nat]; p is at least float32's smallest normal number, about 1.2e-38."""
     rows = np.arange(len(prediction.targets))
     true = prediction.probabilities[rows, prediction.targets].astype(np.float64)
     smallest = float(np.finfo(np.float32).tiny)
-    return float(np.log(1.0 / np.maximum(true, smallest)).mean()) if len(true) else math.nan
+    return weighted_mean(np.log(1.0 / np.maximum(true, smallest)), weights)

@@ -142,13 +142,14 @@ def test_a_glitch_that_does_not_come_again_costs_no_bits(words, whole, call, tmp
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_score_that_is_nan_never_wins(words, call, tmp_path, monkeypatch, first):
-    seen, real = [], accuracy.compute
+    seen, real = [], accuracy.values
 
-    def compute(prediction):
+    def values(prediction, weights):
         seen.append(1)
-        return math.nan if first or len(seen) > 1 else real(prediction)
+        found = real(prediction, weights)
+        return found * math.nan if first or len(seen) > 1 else found
 
-    monkeypatch.setattr(accuracy, "compute", compute)
+    monkeypatch.setattr(accuracy, "values", values)
     said = call(*words)
     step = 3 if first else 6
     assert said.code == 5 and f"val/accuracy=nan at step {step}" in said.err

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from cvrun.metric import Prediction
-from cvrun.metric.accuracy import compute
+from cvrun.metric import Metric, Prediction, accuracy
+
+compute = Metric("accuracy", accuracy.MODE, accuracy.values).compute
 
 
 def test_the_worked_examples(binary: Prediction, three_classes: Prediction) -> None:

@@ -3,8 +3,9 @@ from collections.abc import Callable, Sequence
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from cvrun.metric import Prediction
-from cvrun.metric.balanced_accuracy import compute
+from cvrun.metric import Metric, Prediction, balanced_accuracy
+
+compute = Metric("balanced_accuracy", balanced_accuracy.MODE, balanced_accuracy.values).compute
 
 OfMatrix = Callable[[Sequence[Sequence[int]]], Prediction]
 

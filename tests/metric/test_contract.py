@@ -1,10 +1,17 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from cvrun.metric import Prediction
+from cvrun.metric import Metric, Prediction
 from cvrun.options import load, module_names
 
 NAMES = module_names("metric")
+
+
+def compute(name: str) -> Callable[[Prediction], float]:
+    module = load("metric", name)
+    return Metric(name, module.MODE, module.values).compute
 
 
 def prediction(num_images: int, num_classes: int, seed: int = 0) -> Prediction:
@@ -25,7 +32,7 @@ def test_the_metrics_are_these() -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("num_images", "num_classes"), [(1, 2), (1, 10), (7, 5), (300, 10), (50, 100)])
 def test_gives_a_python_float_without_a_warning(name: str, num_images: int, num_classes: int) -> None:
-    value = load("metric", name).compute(prediction(num_images, num_classes))
+    value = compute(name)(prediction(num_images, num_classes))
     assert type(value) is float
     assert value >= 0 or num_classes < 5
 
@@ -34,15 +41,15 @@ def test_gives_a_python_float_without_a_warning(name: str, num_images: int, num_
 def test_a_perfect_prediction_has_the_best_value_of_its_mode(name: str) -> None:
     module = load("metric", name)
     best = {"max": 1.0, "min": 0.0}[module.MODE]
-    assert module.compute(perfect(10)) == best
+    assert compute(name)(perfect(10)) == best
     wrong = Prediction(np.roll(np.eye(10, dtype=np.float32), 5, axis=1), np.arange(10))
-    assert (module.compute(wrong) < best) if module.MODE == "max" else (module.compute(wrong) > best)
+    assert (compute(name)(wrong) < best) if module.MODE == "max" else (compute(name)(wrong) > best)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_images_is_undefined(name: str) -> None:
     empty = Prediction(np.zeros((0, 10), dtype=np.float32), np.zeros(0, dtype=np.int64))
-    assert np.isnan(load("metric", name).compute(empty))
+    assert np.isnan(compute(name)(empty))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -50,14 +57,13 @@ def test_the_order_of_the_images_does_not_matter(name: str) -> None:
     whole = prediction(200, 10)
     order = np.random.default_rng(1).permutation(200)
     shuffled = Prediction(whole.probabilities[order], whole.targets[order])
-    compute = load("metric", name).compute
-    assert compute(shuffled) == pytest.approx(compute(whole), rel=1e-12)
+    assert compute(name)(shuffled) == pytest.approx(compute(name)(whole), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_prediction_is_left_as_it_is(name: str) -> None:
     given, same = prediction(20, 6), prediction(20, 6)
-    load("metric", name).compute(given)
+    compute(name)(given)
     assert np.array_equal(given.probabilities, same.probabilities)
     assert np.array_equal(given.targets, same.targets)
 
@@ -66,4 +72,4 @@ def test_the_prediction_is_left_as_it_is(name: str) -> None:
 def test_fewest_classes_are_a_positive_number(name: str) -> None:
     module = load("metric", name)
     assert module.MIN_CLASSES >= 1
-    assert not np.isnan(module.compute(perfect(module.MIN_CLASSES)))
+    assert not np.isnan(compute(name)(perfect(module.MIN_CLASSES)))

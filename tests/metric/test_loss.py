@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from cvrun.metric import Prediction
-from cvrun.metric.loss import compute
+from cvrun.metric import Metric, Prediction, loss
+
+compute = Metric("loss", loss.MODE, loss.values).compute
 
 
 def test_uniform_probabilities_cost_the_logarithm_of_their_number() -> None:

@@ -2,8 +2,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from cvrun.metric import Prediction
-from cvrun.metric.macro_f1 import compute
+from cvrun.metric import Metric, Prediction, macro_f1
+
+compute = Metric("macro_f1", macro_f1.MODE, macro_f1.values).compute
 
 OfMatrix = Callable[[Sequence[Sequence[int]]], Prediction]
 

@@ -2,8 +2,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from cvrun.metric import Prediction
-from cvrun.metric.macro_precision import compute
+from cvrun.metric import Metric, Prediction, macro_precision
+
+compute = Metric("macro_precision", macro_precision.MODE, macro_precision.values).compute
 
 OfMatrix = Callable[[Sequence[Sequence[int]]], Prediction]
 

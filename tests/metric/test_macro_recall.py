@@ -2,8 +2,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from cvrun.metric import Prediction
-from cvrun.metric.macro_recall import compute
+from cvrun.metric import Metric, Prediction, macro_recall
+
+compute = Metric("macro_recall", macro_recall.MODE, macro_recall.values).compute
 
 OfMatrix = Callable[[Sequence[Sequence[int]]], Prediction]
 

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import top_k_accuracy_score
 
-from cvrun.metric import Prediction
-from cvrun.metric.accuracy import compute as accuracy
-from cvrun.metric.top5_accuracy import compute
+from cvrun.metric import Metric, Prediction, accuracy, top5_accuracy
+
+plain_accuracy = Metric("accuracy", accuracy.MODE, accuracy.values).compute
+compute = Metric("top5_accuracy", top5_accuracy.MODE, top5_accuracy.values).compute
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -28,7 +29,10 @@ def test_ties_are_broken_as_in_accuracy() -> None:
     assert compute(Prediction(row, np.array([5]))) == 1.0
     assert compute(Prediction(row, np.array([6]))) == 0.0
     even = np.full((1, 7), 1 / 7, dtype=np.float32)
-    assert (accuracy(Prediction(even, np.array([0]))), accuracy(Prediction(even, np.array([1])))) == (1.0, 0.0)
+    assert (plain_accuracy(Prediction(even, np.array([0]))), plain_accuracy(Prediction(even, np.array([1])))) == (
+        1.0,
+        0.0,
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))

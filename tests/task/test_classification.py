@@ -93,7 +93,7 @@ def test_details_are_those_of_scikit_learn():
 def test_metrics_come_by_their_names():
     prediction = Prediction(np.eye(3, dtype=np.float32), np.array([0, 1, 1]))
     metrics = (
-        Metric("share", "max", lambda p: float((p.labels == p.targets).mean())),
-        Metric("n", "min", lambda p: 3.0),
+        Metric("share", "max", lambda p, weights: weights @ (p.labels == p.targets) / weights.sum(axis=1)),
+        Metric("n", "min", lambda p, weights: np.full(len(weights), 3.0)),
     )
     assert build(Config("none"), loss(), metrics, ()).metrics(prediction) == {"share": pytest.approx(2 / 3), "n": 3.0}

@@ -1,0 +1,73 @@
+"""How often each class was true, was predicted and was both: all that most metrics need of a confusion matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvrun.metric import Prediction
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Sums of weights for each resample and class, float64 (R, K).
+
+    Attributes:
+        right: True positives of each class against the rest: the diagonal of the confusion matrix.
+        support: Images of the class: the sums of its rows.
+        predicted: Images that were given the class: the sums of its columns.
+    """
+
+    right: NDArray[np.float64]
+    support: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """The sum of all weights, float64 (R, 1)."""
+        return self.support.sum(axis=1, keepdims=True)
+
+
+def counts(prediction: Prediction, weights: NDArray[np.float64]) -> Counts:
+    """Give the counts under weights, float64 (R, N); sums of whole numbers are exact."""
+    if weights is prediction.once and "counts" in prediction.kept:
+        known: Counts = prediction.kept["counts"]
+        return known
+    size, hits = prediction.num_classes, prediction.labels == prediction.targets
+    found = Counts(
+        _sums(prediction.targets[hits], weights[:, hits], size),
+        _sums(prediction.targets, weights, size),
+        _sums(prediction.labels, weights, size),
+    )
+    if weights is prediction.once:
+        prediction.kept["counts"] = found
+    return found
+
+
+def ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give above / below, float64; NaN where below is 0."""
+    above, below = np.broadcast_arrays(above, below)
+    found = np.full(above.shape, np.nan)
+    np.divide(above, below, out=found, where=below != 0)
+    return found
+
+
+def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the mean of values (N,) for each row of weights (R, N), float64 (R,); NaN where a row sums to 0."""
+    return ratio((weights * values).sum(axis=1), weights.sum(axis=1))
+
+
+def mean_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the mean over classes of values (R, K) that are not NaN, float64 (R,); NaN where all are."""
+    defined = ~np.isnan(values)
+    return ratio(np.where(defined, values, 0.0).sum(axis=1), defined.sum(axis=1).astype(np.float64))
+
+
+def _sums(places: NDArray[np.int64], weights: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Give the sum of the weights at each place, float64 (R, size)."""
+    found = np.zeros((len(weights), size))
+    for row, own in zip(found, weights, strict=True):
+        row[:] = np.bincount(places, weights=own, minlength=size)
+    return found
