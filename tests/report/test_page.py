@@ -1,0 +1,95 @@
+from html.parser import HTMLParser
+
+import pytest
+
+from cvrun.errors import ConfigError
+from cvrun.report import page
+from cvrun.report.page import Html, Section
+
+HOSTILE = """</td><script>alert("1")</script><img src=x onerror='alert(2)'>"&\x1b[31m"""
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes, and the text that is shown."""
+
+    def __init__(self, markup):
+        super().__init__()
+        self.tags, self.shown, self.open = [], "", []
+        self.feed(markup)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.shown += data
+
+
+def named(markup, tag):
+    return [attributes for name, attributes in Tags(markup).tags if name == tag]
+
+
+def whole(*body):
+    return page.page("A title", [page.paragraph("Lead")], [Section("one", "One", body)], "made by a test")
+
+
+def test_hostile_text_is_inert_everywhere():
+    body = [
+        page.paragraph(HOSTILE, HOSTILE),
+        page.heading(HOSTILE),
+        page.code_block(HOSTILE),
+        page.folded(HOSTILE, [page.paragraph(HOSTILE)]),
+        page.table(
+            HOSTILE, [HOSTILE, HOSTILE], [[HOSTILE, HOSTILE], [HOSTILE, page.shaded(HOSTILE, 3)]], sortable=True
+        ),
+    ]
+    made = page.page(HOSTILE, [page.paragraph(HOSTILE)], [Section("one", HOSTILE, body)], HOSTILE)
+    assert len(named(made, "script")) == 1
+    assert named(made, "img") == []
+    assert not any(name.startswith("on") for _, attributes in Tags(made).tags for name in attributes)
+    assert "\x1b" not in made
+    # Title, heading, lead, contents, section: 5; the parts of the body: 5; the table: caption, 2 headings, 4 cells; footer.
+    assert Tags(made).shown.count('<script>alert("1")</script>') == 18
+
+
+def test_a_page_is_well_formed_and_has_landmarks_and_headings():
+    read = Tags(whole(page.table("Things", ["a", "b"], [["x", "1"]], right=(1,))))
+    assert read.open == []
+    names = [name for name, _ in read.tags]
+    assert [names.count(name) for name in ("h1", "main", "header", "nav", "footer", "caption")] == [1] * 6
+    assert [attributes["scope"] for name, attributes in read.tags if name == "th"] == ["col", "col", "row"]
+    assert dict(read.tags)["html"]["lang"] == "en"
+
+
+def test_a_page_forbids_what_is_remote_and_scripts_but_its_own():
+    (policy,) = [a["content"] for a in named(whole(), "meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'" and rules["img-src"] == "data:"
+    assert rules["script-src"].startswith("'sha256-") and rules["style-src"].startswith("'sha256-")
+    assert "unsafe" not in policy and "http" not in policy
+
+
+def test_a_shaded_cell_is_one_cell():
+    made = page.table("t", ["a", "b"], [["x", page.shaded("7", 4, own=True)]])
+    assert named(made.text, "td") == [{"class": "right heat4 self"}]
+
+
+def test_a_page_replaces_a_page_and_nothing_else(tmp_path):
+    path = tmp_path / "new" / "report.html"
+    page.write_page(path, whole())
+    page.write_page(path, whole(Html("<p>again</p>")))
+    assert "again" in path.read_text()
+    other = tmp_path / "mine.html"
+    other.write_text("<p>my own work</p>")
+    with pytest.raises(ConfigError, match="not a page of cvrun report; --force"):
+        page.write_page(other, whole())
+    assert other.read_text() == "<p>my own work</p>"
+    page.write_page(other, whole(), force=True)
+    assert "made by a test" in other.read_text()
+    with pytest.raises(ConfigError, match="is a folder"):
+        page.write_page(tmp_path, whole(), force=True)
