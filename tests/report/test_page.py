@@ -53,7 +53,7 @@ def test_hostile_text_is_inert_everywhere():
     assert named(made, "img") == []
     assert not any(name.startswith("on") for _, attributes in Tags(made).tags for name in attributes)
     assert "\x1b" not in made
-    # Title, heading, lead, contents, section: 5; the parts of the body: 5; the table: caption, 2 headings, 4 cells; footer.
+    # Around the body 6: title, heading, lead, contents, section, footer; 5 parts; of the table 7.
     assert Tags(made).shown.count('<script>alert("1")</script>') == 18
 
 
