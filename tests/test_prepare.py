@@ -89,7 +89,7 @@ def test_learning_rate_follows_the_batch_only_when_asked(words, lr):
 
 @pytest.mark.parametrize(
     ("metric", "mode"),
-    [("val/accuracy", "max"), ("val/loss", "min"), ("val/macro_f1", "max"), ("val/top5_accuracy", "max")],
+    [("val/accuracy", "max"), ("val/loss", "min"), ("val/macro_f1", "max"), ("val/ece", "min"), ("val/mcc", "max")],
 )
 def test_mode_is_what_the_metric_declares(metric, mode):
     assert training(f"monitor.metric={metric}").mode == mode
@@ -104,7 +104,7 @@ def test_mode_can_be_set_and_the_contradiction_is_said():
 
 def test_unknown_metric_lists_the_known_ones():
     said = refusal("monitor.metric=val/acuracy")
-    assert "val/accuracy, val/balanced_accuracy, val/loss" in said and said.endswith("did you mean 'val/accuracy'?")
+    assert "expected one of val/accuracy, val/balanced_accuracy, val/brier, val/ece" in said and said.endswith("did you mean 'val/accuracy'?")
 
 
 def test_averaged_metric_needs_the_average():

@@ -77,7 +77,7 @@ def replay(folder: RunFolder, spec: Spec, since: int | None, say: Callable[[str]
     same = found_digest == digest(theirs)
     seconds = time.monotonic() - began
     what = f"steps {since or 0:,} to {until:,} in {seconds:.1f} s"
-    if not same or rows[0] != rows[1]:
+    if not same or _of_names(*rows) != rows[1]:
         part = "the records" if same else _first_difference(mine, theirs)
         raise CheckpointError(f"{folder.path}: replayed {what}, and the bits are others, first in {part}", said)
     return f"replayed {what}: the same bits, {len(rows[0]):,} records and digest {found_digest[:16]}\n"
@@ -129,6 +129,13 @@ def _records(folder: RunFolder, since: int) -> list[dict[str, Any]]:
     rows = [json.loads(line) for line in folder.records.read_text().splitlines()]
     kept = [row for row in rows if row["step"] > since and "best/step" not in row]
     return [{key: value for key, value in row.items() if key != "time"} for row in kept]
+
+
+def _of_names(mine: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give mine with the names of theirs: an earlier version measured less."""
+    if len(mine) != len(theirs):
+        return mine
+    return [{name: row[name] for name in row if name in old} for row, old in zip(mine, theirs, strict=True)]
 
 
 def _first_difference(mine: dict[str, Any], theirs: Any) -> str:

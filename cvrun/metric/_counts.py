@@ -27,7 +27,8 @@ class Counts:
     @property
     def total(self) -> NDArray[np.float64]:
         """The sum of all weights, float64 (R, 1)."""
-        return self.support.sum(axis=1, keepdims=True)
+        whole: NDArray[np.float64] = self.support.sum(axis=1, keepdims=True)
+        return whole
 
 
 def counts(prediction: Prediction, weights: NDArray[np.float64]) -> Counts:
@@ -37,9 +38,9 @@ def counts(prediction: Prediction, weights: NDArray[np.float64]) -> Counts:
         return known
     size, hits = prediction.num_classes, prediction.labels == prediction.targets
     found = Counts(
-        _sums(prediction.targets[hits], weights[:, hits], size),
-        _sums(prediction.targets, weights, size),
-        _sums(prediction.labels, weights, size),
+        sums(prediction.targets[hits], weights[:, hits], size),
+        sums(prediction.targets, weights, size),
+        sums(prediction.labels, weights, size),
     )
     if weights is prediction.once:
         prediction.kept["counts"] = found
@@ -60,12 +61,18 @@ def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> 
 
 
 def mean_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the mean over classes of values (R, K) that are not NaN, float64 (R,); NaN where all are."""
+    """Give the mean over classes of values (R, K) that are not NaN, float64 (R,); NaN where all are.
+
+    It has the bits of the mean of just those numbers, which a sum with zeros in between would not.
+    """
     defined = ~np.isnan(values)
-    return ratio(np.where(defined, values, 0.0).sum(axis=1), defined.sum(axis=1).astype(np.float64))
+    found = ratio(values.sum(axis=1), np.where(defined.all(axis=1), values.shape[1], 0.0))
+    for row in np.flatnonzero(defined.any(axis=1) & ~defined.all(axis=1)):
+        found[row] = values[row, defined[row]].mean()
+    return found
 
 
-def _sums(places: NDArray[np.int64], weights: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+def sums(places: NDArray[np.int64], weights: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """Give the sum of the weights at each place, float64 (R, size)."""
     found = np.zeros((len(weights), size))
     for row, own in zip(found, weights, strict=True):

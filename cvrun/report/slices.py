@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cvrun.errors import printable
 from cvrun.report.summary import number
 from cvrun.report.tables import text_table
 
 
 def slice_table(column: str, found: Mapping[str, Any], least: int) -> str:
-    """Give an empty line, a row for each value of a column, and what is hidden.
+    """Give an empty line, a row for each value of a column, the worst of them, and what is hidden.
 
     Args:
         column: Its name.
-        found: `slices` and `hidden`, as `cvrun.metric._slices.slices` gives them.
+        found: `slices`, `hidden` and `worst`, as `cvrun.metric._slices.slices` gives them.
         least: [images] Of a value that is shown.
     """
     cells = [
@@ -35,7 +36,18 @@ def slice_table(column: str, found: Mapping[str, Any], least: int) -> str:
         values = "1 value" if count == 1 else f"{count:,} values"
         together = f"{images:,} image{'' if images == 1 else 's'}"
         hidden = f"{column}: hidden: {values} with fewer than {least} images, together {together}\n"
-    return f"\n{table}{hidden}"
+    return f"\n{table}{_worst(column, found)}{hidden}"
+
+
+def _worst(column: str, found: Mapping[str, Any]) -> str:
+    """Give a line with the worst value by each metric, where there are values to choose from."""
+    known = {name: of for name, of in found["worst"].items() if of is not None}
+    if len(found["slices"]) < 2 or not known:
+        return ""
+    said = ", ".join(
+        f"worst {name.replace('_', ' ')} {number(of[name])} ({of['value'] or '(none)'})" for name, of in known.items()
+    )
+    return f"{printable(f'{column}: {said}')}\n"
 
 
 def predictive_table(rows: Sequence[Mapping[str, Any]]) -> str:

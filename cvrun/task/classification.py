@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cvrun.errors import require
 from cvrun.loss import Loss
 from cvrun.metric import Metric, Prediction
-from cvrun.metric._table import confusion_matrix, per_class
+from cvrun.metric._table import confusion_matrix, per_class, undefined
 from cvrun.pipeline import Batch
 from cvrun.task._prior import Shifted, shift_between, unshifted
 from cvrun.tta import TTA, merge_views
@@ -75,9 +75,10 @@ class Classification:
         return {metric.name: metric.compute(prediction) for metric in self.measured}
 
     def details(self, prediction: Prediction, classes: Sequence[str]) -> dict[str, Any]:
-        """Give a row for each class, and the confusion matrix (rows are the truth)."""
+        """Give a row for each class, the confusion matrix (rows: truth), and how many classes each mean leaves out."""
         rows = [{"class": name, **row} for name, row in zip(classes, per_class(prediction), strict=True)]
-        return {"per_class": rows, "confusion_matrix": confusion_matrix(prediction).tolist()}
+        matrix = confusion_matrix(prediction).tolist()
+        return {"per_class": rows, "confusion_matrix": matrix, "undefined": undefined(prediction)}
 
 
 def build(config: Config, loss: Loss, metrics: tuple[Metric, ...], shift: tuple[float, ...]) -> Classification:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from sklearn.metrics import precision_recall_fscore_support, recall_score
 
 from cvrun.metric import Metric, Prediction
 from cvrun.options import load, module_names
@@ -26,7 +27,52 @@ def perfect(num_classes: int) -> Prediction:
 
 def test_the_metrics_are_these() -> None:
     expected = {"loss", "accuracy", "top5_accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1"}
+    expected |= {"top3_accuracy", "macro_specificity", "macro_npv", "macro_f2", "macro_f05", "weighted_precision"}
+    expected |= {"weighted_f1", "mcc", "kappa", "roc_auc", "mean_average_precision", "brier", "ece"}
     assert expected <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("num_images", "num_classes"), [(1, 5), (12, 4), (60, 2), (80, 7)])
+def test_weights_that_are_whole_numbers_are_images_that_come_as_often(
+    name: str, num_images: int, num_classes: int
+) -> None:
+    whole = prediction(num_images, num_classes)
+    weights = np.random.default_rng(5).integers(0, 3, (6, num_images)).astype(np.float64)
+    found = load("metric", name).values(whole, weights)
+    assert found.shape == (6,) and found.dtype == np.float64
+    for value, own in zip(found, weights, strict=True):
+        times = own.astype(np.int64)
+        repeated = Prediction(np.repeat(whole.probabilities, times, axis=0), np.repeat(whole.targets, times))
+        assert value == pytest.approx(compute(name)(repeated), rel=1e-9, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_scale_of_the_weights_does_not_matter(name: str) -> None:
+    whole = prediction(80, 6)
+    values = load("metric", name).values
+    weights = np.random.default_rng(5).integers(0, 3, (3, 80)).astype(np.float64)
+    assert values(whole, weights / 80) == pytest.approx(values(whole, weights), rel=1e-9)
+
+
+def test_h9_a_split_of_one_kind_is_seen_by_balanced_accuracy_and_not_by_accuracy() -> None:
+    negative = Prediction(np.tile(np.array([[1, 0]], dtype=np.float32), (100, 1)), np.repeat([0, 1], [95, 5]))
+    assert (compute("accuracy")(negative), compute("balanced_accuracy")(negative)) == (0.95, 0.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_micro_means_of_one_class_an_image_are_accuracy(seed: int) -> None:
+    whole = prediction(90, 5, seed)
+    columns = precision_recall_fscore_support(whole.targets, whole.labels, average="micro")[:3]
+    recall = recall_score(whole.targets, whole.labels, average="weighted")
+    assert [*columns, recall] == pytest.approx([compute("accuracy")(whole)] * 4)
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_h14_chance_at_the_top(classes: int) -> None:
+    ties = Prediction(np.full((classes, classes), 1 / classes, dtype=np.float32), np.arange(classes))
+    found = [compute(name)(ties) for name in ("accuracy", "top3_accuracy", "top5_accuracy")]
+    assert found == pytest.approx([1 / classes, 3 / classes, 5 / classes])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,7 +80,9 @@ def test_the_metrics_are_these() -> None:
 def test_gives_a_python_float_without_a_warning(name: str, num_images: int, num_classes: int) -> None:
     value = compute(name)(prediction(num_images, num_classes))
     assert type(value) is float
-    assert value >= 0 or num_classes < 5
+    if num_images > 1:
+        assert value >= (-1 if name in ("mcc", "kappa") else 0)
+        assert value <= 1 or load("metric", name).MODE == "min"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -37,6 +37,12 @@ def test_a_ratio_to_zero_is_undefined() -> None:
     assert found[1:].tolist() == [0.0, 0.75]
 
 
+def test_a_mean_of_what_is_defined_has_the_bits_of_numpys() -> None:
+    values = np.random.default_rng(0).random((200, 13))
+    values[::2, 3:9:2] = np.nan
+    assert mean_defined(values).tolist() == [row[~np.isnan(row)].mean() for row in values]
+
+
 def test_means_leave_out_what_is_undefined() -> None:
     found = mean_defined(np.array([[1.0, np.nan, 0.5], [np.nan, np.nan, np.nan]]))
     assert found[0] == 0.75 and np.isnan(found[1])

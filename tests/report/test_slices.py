@@ -5,7 +5,7 @@ ROW = {"value": "b", "images": 40, "correct": 36, "accuracy": 0.9, "low": 0.7695
 
 def test_a_row_a_value_and_one_line_for_what_is_hidden():
     rows = [{**ROW, "balanced_accuracy": 0.88}, {**ROW, "value": "", "images": 1200, "balanced_accuracy": None}]
-    text = slice_table("site", {"slices": rows, "hidden": {"values": 2, "images": 11}}, 10)
+    text = slice_table("site", {"slices": rows, "hidden": {"values": 2, "images": 11}, "worst": {}}, 10)
     lines = text.splitlines()
     assert lines[0] == ""
     assert lines[1].split() == ["site", "images", "accuracy", "95%", "interval", "balanced", "accuracy"]
@@ -15,14 +15,27 @@ def test_a_row_a_value_and_one_line_for_what_is_hidden():
 
 
 def test_where_nothing_is_hidden_nothing_is_said_of_it():
-    text = slice_table(
-        "site", {"slices": [{**ROW, "balanced_accuracy": 1.0}], "hidden": {"values": 0, "images": 0}}, 10
-    )
+    rows, worst = [{**ROW, "balanced_accuracy": 1.0}], {"accuracy": {"value": "b", "accuracy": 0.9}}
+    text = slice_table("site", {"slices": rows, "hidden": {"values": 0, "images": 0}, "worst": worst}, 10)
     assert "hidden" not in text
+    # One value is not the worst of any.
+    assert "worst" not in text
+
+
+def test_m17_the_worst_value_is_named_by_each_metric():
+    rows = [{**ROW, "balanced_accuracy": 0.88}, {**ROW, "value": "", "accuracy": 0.7, "balanced_accuracy": None}]
+    worst = {
+        "accuracy": {"value": "", "accuracy": 0.7},
+        "balanced_accuracy": {"value": "b\x1b[2J", "balanced_accuracy": 0.88},
+        "kappa": None,
+    }
+    text = slice_table("site", {"slices": rows, "hidden": {"values": 0, "images": 0}, "worst": worst}, 10)
+    said = "site: worst accuracy 0.7000 ((none)), worst balanced accuracy 0.8800 (b\\x1b[2J)"
+    assert text.splitlines()[-1] == said
 
 
 def test_where_all_is_hidden_there_is_no_table():
-    text = slice_table("site", {"slices": [], "hidden": {"values": 1, "images": 1}}, 10)
+    text = slice_table("site", {"slices": [], "hidden": {"values": 1, "images": 1}, "worst": {"accuracy": None}}, 10)
     assert text == "\nsite: hidden: 1 value with fewer than 10 images, together 1 image\n"
 
 

@@ -1,0 +1,17 @@
+"""Mean over the classes of the negative predictive value, TN / (TN + FN), each class against the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvrun.metric import Prediction
+from cvrun.metric._table import macro
+
+MODE = "max"
+MIN_CLASSES = 2
+
+
+def values(prediction: Prediction, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the mean over the classes that some image was not given, in [0, 1]; NaN without images."""
+    return macro("npv", prediction, weights)
