@@ -25,7 +25,7 @@ from cvrun.pipeline.loader import evaluation_batches
 from cvrun.pipeline.stream import Stream
 from cvrun.pipeline.unreadable import cannot_be_used
 from cvrun.prepare import Prepared, prepare
-from cvrun.report.summary import class_table, confusion_table, metric_table
+from cvrun.report.summary import class_table, confusion_table, left_out, metric_table
 from cvrun.split import Split
 from cvrun.task import Task
 from cvrun.trainer import Evaluation, predictions
@@ -188,5 +188,6 @@ def text(run: Ready, images: Images, measured: Measured) -> str:
         metrics |= {f"{part}/tta/{key}": value for key, value in measured.augmented.metrics.items()}
     count = f"{len(images.rows):,} {part} images"
     said = f"{run.folder.path}: {run.checkpoint} weights (step {run.trained.step:,}) on {count}"
-    tables = class_table(rows) + confusion_table(rows, measured.details["confusion_matrix"])
+    tables = class_table(rows) + left_out(measured.details["undefined"])
+    tables += confusion_table(rows, measured.details["confusion_matrix"])
     return f"{printable(said)}\n\n{metric_table(metrics)}{tables}{closer_text(measured.closer)}"

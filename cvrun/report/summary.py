@@ -42,7 +42,8 @@ def summary(path: Path, status: Mapping[str, Any], note: str = "") -> str:
     if not isinstance(metrics, Mapping):
         return text + opened
     details = read_details(path, "val")
-    return text + "\n" + metric_table(metrics) + class_table(details.get("per_class", [])) + opened
+    tables = class_table(details.get("per_class", [])) + left_out(details.get("undefined", {}))
+    return text + "\n" + metric_table(metrics) + tables + opened
 
 
 def disclosure(path: Path) -> str:
@@ -74,6 +75,16 @@ def class_table(rows: list[dict[str, Any]]) -> str:
     names = ("precision", "recall", "f1")
     cells = [[str(row["class"]), f"{row['support']:,}", *(number(row[name]) for name in names)] for row in rows]
     return "\n" + text_table(["class", "images", *names], cells, right=(1, 2, 3, 4))
+
+
+def left_out(undefined: Mapping[str, int]) -> str:
+    """Give an empty line and a line with how many classes each mean over them leaves out; nothing where none does.
+
+    Args:
+        undefined: Metric -> number of classes without a value.
+    """
+    said = ", ".join(f"{name} {number:,}" for name, number in undefined.items())
+    return f"\nclasses without a value, left out of a mean: {said}\n" if said else ""
 
 
 def confusion_table(rows: list[dict[str, Any]], matrix: list[list[int]]) -> str:

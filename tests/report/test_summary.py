@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from cvrun.report.summary import class_table, confusion_table, disclosure, metric_table, number, read_details, summary
+from cvrun.report.summary import (
+    class_table,
+    confusion_table,
+    disclosure,
+    left_out,
+    metric_table,
+    number,
+    read_details,
+    summary,
+)
 
 STATUS = {
     "state": "finished",
@@ -35,6 +44,16 @@ def test_the_lines_in_order(tmp_path):
         "────────────────────────────────────",
         "cat     1,234     0.5000       -   -",
     ]
+
+
+def test_means_over_some_classes_say_so(tmp_path):
+    said = "classes without a value, left out of a mean: macro_precision 9, roc_auc 1,000"
+    assert left_out({"macro_precision": 9, "roc_auc": 1000}) == f"\n{said}\n"
+    assert left_out({}) == ""
+    (tmp_path / "predictions").mkdir()
+    details = {"per_class": ROWS, "undefined": {"macro_precision": 9, "roc_auc": 1000}}
+    (tmp_path / "predictions" / "val.json").write_text(json.dumps(details))
+    assert summary(tmp_path, STATUS).splitlines()[-2:] == ["", said]
 
 
 def test_what_was_done_about_the_classes_is_a_line(tmp_path):
