@@ -57,6 +57,9 @@ ASSEMBLY = {
     "normalized",
     "imbalance",
     "outside",
+    "decision",
+    "temperature",
+    "cutoff",
 }
 EDGE = {"cli", "command", "report", "__main__"}
 GROUND_MAY_IMPORT = {"numpy", "torch", "safetensors", "yaml"}
