@@ -16,7 +16,7 @@ from torch import nn
 from cvrun.command._features import Features, caught
 from cvrun.data import Manifest
 from cvrun.errors import ConfigError, did_you_mean
-from cvrun.metric import Prediction
+from cvrun.metric import Metric, Prediction
 from cvrun.metric._predictive import at_prevalence
 from cvrun.metric._scatter import scatter
 from cvrun.metric._slices import LEAST, slices
@@ -68,7 +68,12 @@ def watched(wanted: Asked, model: nn.Module, num_classes: int) -> Iterator[Featu
 
 
 def closer(
-    wanted: Asked, prediction: Prediction, rows: NDArray[np.int64], classes: Sequence[str], features: Features | None
+    wanted: Asked,
+    prediction: Prediction,
+    rows: NDArray[np.int64],
+    classes: Sequence[str],
+    features: Features | None,
+    metrics: Sequence[Metric],
 ) -> dict[str, Any]:
     """Give what was asked for as plain values: `by`, `prevalence` and `scatter`, each where it was.
 
@@ -78,11 +83,14 @@ def closer(
         rows: Positions in the manifest, int64 (N,).
         classes: Names.
         features: What watched caught.
+        metrics: What is measured of each slice.
     """
     found: dict[str, Any] = {}
     if wanted.by:
         inside = rows.tolist()
-        found["by"] = {name: slices(prediction, [values[i] for i in inside]) for name, values in wanted.by.items()}
+        found["by"] = {
+            name: slices(prediction, [values[i] for i in inside], metrics=metrics) for name, values in wanted.by.items()
+        }
     if wanted.prevalences:
         found["prevalence"] = at_prevalence(prediction, classes, wanted.prevalences)
     if features is not None:

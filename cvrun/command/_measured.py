@@ -156,7 +156,8 @@ def measure(run: Ready, images: Images, wanted: Asked) -> Measured:
     name = images.name if run.checkpoint == "best" else f"{images.name}-last"
     with watched(wanted, trained.model, len(trained.classes)) as features:
         plain = evaluate(trained.model, run.task, batches(), trained.autocast)
-    looked = closer(wanted, plain.prediction, images.rows, trained.classes, features)
+    metrics = run.prepared.plan.metrics
+    looked = closer(wanted, plain.prediction, images.rows, trained.classes, features, metrics)
     predictions.save(run.folder, name, plain, run.task, ids, trained.classes)
     augmented = None
     if trained.tta:

@@ -9,6 +9,9 @@ from cvrun.errors import printable
 from cvrun.report.summary import number
 from cvrun.report.tables import text_table
 
+_SHOWN = ("accuracy", "balanced_accuracy")
+"""Metrics of a slice that are printed; the others are in the document of --json."""
+
 
 def slice_table(column: str, found: Mapping[str, Any], least: int) -> str:
     """Give an empty line, a row for each value of a column, the worst of them, and what is hidden.
@@ -40,8 +43,8 @@ def slice_table(column: str, found: Mapping[str, Any], least: int) -> str:
 
 
 def _worst(column: str, found: Mapping[str, Any]) -> str:
-    """Give a line with the worst value by each metric, where there are values to choose from."""
-    known = {name: of for name, of in found["worst"].items() if of is not None}
+    """Give a line with the worst value by each metric of the table, where there are values to choose from."""
+    known = {name: of for name, of in found["worst"].items() if name in _SHOWN and of is not None}
     if len(found["slices"]) < 2 or not known:
         return ""
     said = ", ".join(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sklearn.metrics import accuracy_score, confusion_matrix
+from sklearn.metrics import accuracy_score, confusion_matrix, roc_auc_score
 
 from cvrun.command._closer import Asked, add_closer, asked
 from cvrun.command._trained import load_trained
@@ -66,6 +66,13 @@ def test_m17_slices_of_a_column_sum_to_the_total(call, trained, data):
     for row in found["slices"]:
         inside = site == row["value"]
         assert row["accuracy"] == pytest.approx(accuracy_score(saved["targets"][inside], labels[inside]))
+        assert row["roc_auc"] == pytest.approx(
+            roc_auc_score(saved["targets"][inside], saved["probabilities"][inside, 1])
+        )
+        assert set(document["metrics"]) <= set(row)
+    for name in ("accuracy", "roc_auc"):
+        assert found["worst"][name][name] == min(row[name] for row in found["slices"])
+    assert found["worst"]["loss"]["loss"] == max(row["loss"] for row in found["slices"])
     assert found["hidden"] == {"values": 1, "images": 8}
     for part in document["by"].values():
         assert sum(row["images"] for row in part["slices"]) + part["hidden"]["images"] == document["images"] == 90
@@ -74,6 +81,7 @@ def test_m17_slices_of_a_column_sum_to_the_total(call, trained, data):
     text = call("eval", trained, "--by", "site").out
     assert "site: hidden: 1 value with fewer than 10 images, together 8 images\n" in text
     assert "east" not in text
+    assert f"site: worst accuracy {found['worst']['accuracy']['accuracy']:.4f} (" in text
 
 
 def test_m17_groups_that_are_all_small_are_all_hidden(call, trained):

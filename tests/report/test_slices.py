@@ -27,7 +27,7 @@ def test_m17_the_worst_value_is_named_by_each_metric():
     worst = {
         "accuracy": {"value": "", "accuracy": 0.7},
         "balanced_accuracy": {"value": "b\x1b[2J", "balanced_accuracy": 0.88},
-        "kappa": None,
+        "kappa": {"value": "b", "kappa": 0.1},
     }
     text = slice_table("site", {"slices": rows, "hidden": {"values": 0, "images": 0}, "worst": worst}, 10)
     said = "site: worst accuracy 0.7000 ((none)), worst balanced accuracy 0.8800 (b\\x1b[2J)"
