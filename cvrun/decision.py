@@ -78,7 +78,7 @@ class Decision:
         if self.thresholds is not None:
             scores = calibrated / np.array(self.thresholds)
         if self.positive is None or self.threshold is None:
-            return scores.argmax(axis=1).astype(np.int64)
+            return np.asarray(scores.argmax(axis=1), dtype=np.int64)
         others = calibrated.copy()
         others[:, self.positive] = -1.0
         called = calibrated[:, self.positive] >= self.threshold
