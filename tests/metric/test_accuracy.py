@@ -6,7 +6,7 @@ from cvrun.metric import Metric, Prediction, accuracy
 compute = Metric("accuracy", accuracy.MODE, accuracy.values).compute
 
 
-def test_the_worked_examples(binary: Prediction, three_classes: Prediction) -> None:
+def test_h9_the_worked_examples(binary: Prediction, three_classes: Prediction) -> None:
     assert compute(binary) == pytest.approx(0.97)
     assert compute(three_classes) == pytest.approx(0.81)
 

@@ -10,7 +10,7 @@ compute = Metric("balanced_accuracy", balanced_accuracy.MODE, balanced_accuracy.
 OfMatrix = Callable[[Sequence[Sequence[int]]], Prediction]
 
 
-def test_the_worked_examples(binary: Prediction, three_classes: Prediction) -> None:
+def test_h10_the_worked_examples(binary: Prediction, three_classes: Prediction) -> None:
     assert compute(binary) == pytest.approx(0.82801, abs=5e-6)
     assert compute(three_classes) == pytest.approx(0.61970, abs=5e-6)
 

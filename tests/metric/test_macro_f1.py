@@ -9,7 +9,7 @@ compute = Metric("macro_f1", macro_f1.MODE, macro_f1.values).compute
 OfMatrix = Callable[[Sequence[Sequence[int]]], Prediction]
 
 
-def test_the_worked_examples(binary: Prediction, three_classes: Prediction) -> None:
+def test_h4_the_worked_examples(binary: Prediction, three_classes: Prediction) -> None:
     # F1 is 2 TP / (2 TP + FP + FN): 80/110 and 1860/1890, then the mean Dice of the three-class example.
     assert compute(binary) == pytest.approx((80 / 110 + 1860 / 1890) / 2)
     assert compute(three_classes) == pytest.approx(0.61405, abs=5e-6)

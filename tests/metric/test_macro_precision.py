@@ -9,7 +9,7 @@ compute = Metric("macro_precision", macro_precision.MODE, macro_precision.values
 OfMatrix = Callable[[Sequence[Sequence[int]]], Prediction]
 
 
-def test_the_worked_examples(binary: Prediction, three_classes: Prediction) -> None:
+def test_h13_the_worked_examples(binary: Prediction, three_classes: Prediction) -> None:
     assert compute(binary) == pytest.approx((0.8 + 0.97895) / 2, abs=5e-6)
     assert compute(three_classes) == pytest.approx(0.61497, abs=5e-6)
 

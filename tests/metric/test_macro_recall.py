@@ -9,7 +9,7 @@ compute = Metric("macro_recall", macro_recall.MODE, macro_recall.values).compute
 OfMatrix = Callable[[Sequence[Sequence[int]]], Prediction]
 
 
-def test_the_worked_examples(binary: Prediction, three_classes: Prediction) -> None:
+def test_h2_the_worked_examples(binary: Prediction, three_classes: Prediction) -> None:
     assert compute(binary) == pytest.approx((0.66667 + 0.98936) / 2, abs=1e-5)
     assert compute(three_classes) == pytest.approx(0.61970, abs=5e-6)
 
