@@ -18,7 +18,8 @@ def values(prediction: Prediction, weights: NDArray[np.float64]) -> NDArray[np.f
     Source: G. W. Brier, Verification of forecasts expressed in terms of probability, Monthly Weather Review 78 (1950),
     page 1, equation 2; the half is the convention of scikit-learn's brier_score_loss.
     """
-    away = prediction.probabilities.astype(np.float64)
-    away[np.arange(len(away)), prediction.targets] -= 1.0
-    each = np.einsum("nk,nk->n", away, away)
+    said = prediction.probabilities
+    true = said[np.arange(len(said)), prediction.targets].astype(np.float64)
+    # (p - 1)^2 is p^2 - 2 p + 1: the probabilities need no copy in float64.
+    each = np.einsum("nk,nk->n", said, said, dtype=np.float64) - 2 * true + 1
     return weighted_mean(each / 2 if prediction.num_classes == 2 else each, weights)
