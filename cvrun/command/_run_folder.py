@@ -22,9 +22,11 @@ _FILES = (
     "records.jsonl",
     "unreadable.csv",
     "diverged.json",
+    "decision.json",
     "log.txt",
     "warnings.log",
     "test.jsonl",
+    "report.html",
 )
 _FOLDERS = ("checkpoints", "predictions")
 _KINDS = {

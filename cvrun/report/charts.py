@@ -10,7 +10,7 @@ from cvrun.report.page import Html, text
 from cvrun.report.theme import SERIES
 
 _WIDTH, _HEIGHT = 460, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 10, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 14, 10, 44
 _LEGEND_ROW = 20
 _MOST_POINTS = 240
 _MARKERS = 8
@@ -202,7 +202,7 @@ def _legend(names: Sequence[str]) -> tuple[str, int]:
     width = (_WIDTH - _LEFT) // 2
     for n, name in enumerate(names):
         i, x, y = n % SERIES, _LEFT + (n % 2) * width, _HEIGHT + 10 + (n // 2) * _LEGEND_ROW
-        cut = name if len(name) <= 22 else f"{name[:21]}…"
+        cut = name if len(name) <= 22 else f"{name[:19]}..."
         parts.append(f'<line class="s{i} stroke" x1="{x}" y1="{y}" x2="{x + 30}" y2="{y}"/>{_marker(i, x + 15, y)}')
         parts.append(f'<text x="{x + 36}" y="{y + 4}">{text(cut)}</text>')
     return "".join(parts), math.ceil(len(names) / 2) * _LEGEND_ROW + (6 if names else 0)
@@ -215,4 +215,9 @@ def _described(series: Series) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value + 0.0:.4g}" if abs(value) > 1e-12 else "0"
+    if abs(value) < 1e-12:
+        return "0"
+    if 1e-3 <= abs(value) < 1e5:
+        return f"{value:.4g}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"

@@ -181,13 +181,23 @@ def write_page(path: Path, content: str, force: bool = False) -> None:
         ConfigError: If something else stands there.
         StorageError: If it cannot be written.
     """
+    require_replaceable(path, force)
+    write_atomic(path, content.encode())
+
+
+def require_replaceable(path: Path, force: bool) -> None:
+    """See that a page may be written to a path: before the work that it takes to make one.
+
+    Raises:
+        ConfigError: If something else stands there.
+        StorageError: If it cannot be read.
+    """
     if path.is_dir():
         raise ConfigError(f"--output={path}: is a folder, expected a file name such as report.html")
     if path.exists() and not force and not _is_page(path):
         raise ConfigError(
             f"--output={path}: is not a page of cvrun report", "--force replaces it, or take another name"
         )
-    write_atomic(path, content.encode())
 
 
 def _is_page(path: Path) -> bool:

@@ -93,13 +93,14 @@ nav ul{{display:flex;flex-wrap:wrap;gap:.1rem 1rem;list-style:none;padding:0;mar
 :focus-visible{{outline:2px solid var(--accent);outline-offset:2px}}
 table{{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}}
 caption{{text-align:left;color:var(--quiet);padding:.15rem 0;font-size:.9rem}}
-th,td{{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:middle}}
+th,td{{padding:.25rem .5rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:middle}}
 th{{font-weight:600}} thead th{{border-bottom:2px solid var(--quiet);vertical-align:bottom}}
 .right{{text-align:right;white-space:nowrap}}
-td.name,th.name{{max-width:22rem;overflow-wrap:anywhere;min-width:4rem}}
+td.name,th.name{{max-width:22rem;overflow-wrap:anywhere;min-width:8.5rem}}
 td.self{{outline:1px solid var(--quiet);outline-offset:-2px}}
 {_heat()}
-th button{{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer;text-align:inherit}}
+th button{{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer}}
+th button{{text-align:inherit;white-space:nowrap}}
 th button::after{{content:" \\2195";color:var(--quiet);font-weight:400}}
 th[aria-sort=ascending] button::after{{content:" \\2191"}} th[aria-sort=descending] button::after{{content:" \\2193"}}
 code,pre{{font:.9em/1.45 ui-monospace,monospace;overflow-wrap:anywhere}}

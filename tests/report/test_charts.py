@@ -33,7 +33,7 @@ def test_a_point_is_where_its_numbers_say():
     line = Series("a", [0, 1], [0, 1])
     root = parsed(line_chart("c", "Title", [line], Axes("x", "y", (0, 1), (0, 1)), DATA))
     (drawn,) = of_kind(root, "polyline")
-    assert drawn.get("points") == "58.0,256.0 446.0,10.0"
+    assert drawn.get("points") == "64.0,256.0 446.0,10.0"
 
 
 def test_a_chart_is_named_and_described_and_has_its_numbers():
@@ -44,6 +44,12 @@ def test_a_chart_is_named_and_described_and_has_its_numbers():
     assert said == ["Loss", "loss over epoch: train from 0.5 to 0.25, 2 points"]
     assert svg.get("role") == "img"
     assert len(of_kind(root, "details")) == 1
+
+
+def test_small_numbers_at_an_axis_are_short():
+    line = Series("lr", [0, 1], [0.0, 0.0004])
+    root = parsed(line_chart("c", "t", [line], Axes("x", "y", None, (0, 0.0004)), DATA))
+    assert "2e-4" in {each.text for each in of_kind(root, "text")}
 
 
 def test_what_is_not_finite_is_not_drawn():

@@ -1,0 +1,97 @@
+"""What a report shows of predictions: curves of each class, reliability, and the images that are most wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvrun.errors import CheckpointError
+from cvrun.metric import Prediction
+from cvrun.metric._curves import Curve, pr_curve, reliability, roc_curve
+from cvrun.report.run_record import Case, ClassCurves, Looked
+
+MOST_CASES = 12
+_MOST_POINTS = 200
+
+Pictures = Callable[[Sequence[str]], tuple[dict[str, bytes], str]]
+"""Ids -> a PNG of each that there is, and why there are none (or nothing)."""
+
+
+def looked_at(path: Path, pictures: Pictures) -> Looked | None:
+    """Give what predictions/val.npz says; None where there is no such file.
+
+    Args:
+        path: The file.
+        pictures: Where small pictures come from; asked once.
+
+    Raises:
+        CheckpointError: If the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file, np.load(file) as content:
+            prediction = Prediction(content["probabilities"], content["targets"])
+            ids, classes = content["ids"].tolist(), content["classes"].tolist()
+        shapes = prediction.probabilities.shape, prediction.targets.shape
+    except Exception as error:
+        raise CheckpointError(f"{path}: damaged ({type(error).__name__})", "cvrun eval RUN writes it anew") from error
+    if shapes != ((len(ids), len(classes)), (len(ids),)) or not ids:
+        raise CheckpointError(f"{path}: its arrays do not belong together", "cvrun eval RUN writes it anew")
+    worst, confident, errors = _most_wrong(prediction)
+    named = list(dict.fromkeys(ids[i] for i in (*worst, *confident)))
+    found, why = pictures(named)
+    cases = {i: _case(prediction, i, ids[i], classes, found.get(ids[i])) for i in {*worst, *confident}}
+    return Looked(
+        images=len(ids),
+        curves=[_of_class(prediction, k, name) for k, name in enumerate(classes)],
+        reliability=reliability(prediction),
+        errors=errors,
+        worst=[cases[i] for i in worst],
+        confident=[cases[i] for i in confident],
+        no_pictures=why,
+    )
+
+
+def _most_wrong(prediction: Prediction) -> tuple[list[int], list[int], int]:
+    """Give the rows of the highest loss, those of the most confident errors, and how many errors there are."""
+    loss = _losses(prediction)
+    wrong = np.flatnonzero(prediction.labels != prediction.targets)
+    sure = prediction.probabilities.max(axis=1)[wrong]
+    worst = np.argsort(-loss, kind="stable")[:MOST_CASES].tolist()
+    return worst, wrong[np.argsort(-sure, kind="stable")][:MOST_CASES].tolist(), len(wrong)
+
+
+def _losses(prediction: Prediction) -> NDArray[np.float64]:
+    true = prediction.probabilities[np.arange(len(prediction.targets)), prediction.targets].astype(np.float64)
+    # A probability of 0 in float32 is below its smallest number.
+    losses: NDArray[np.float64] = -np.log(np.maximum(true, np.finfo(np.float32).tiny))
+    return losses
+
+
+def _case(prediction: Prediction, i: int, name: str, classes: Sequence[str], picture: bytes | None) -> Case:
+    target, label = int(prediction.targets[i]), int(prediction.labels[i])
+    row = prediction.probabilities[i]
+    loss = float(_losses(Prediction(row[None], prediction.targets[i : i + 1]))[0])
+    return Case(name, classes[target], classes[label], float(row[target]), float(row[label]), loss, picture)
+
+
+def _of_class(prediction: Prediction, k: int, name: str) -> ClassCurves:
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    truth, scores = prediction.targets == k, prediction.probabilities[:, k]
+    roc, pr = roc_curve(scores, truth), pr_curve(scores, truth)
+    area = float(roc_auc_score(truth, scores)) if roc else None
+    precision = float(average_precision_score(truth, scores)) if pr else None
+    return ClassCurves(name, _points(roc), _points(pr), area, precision)
+
+
+def _points(curve: Curve | None) -> tuple[list[float], list[float]] | None:
+    """Give the points of a curve, thinned, its ends kept."""
+    if curve is None:
+        return None
+    kept = np.unique(np.linspace(0, len(curve.x) - 1, min(_MOST_POINTS, len(curve.x))).round().astype(int))
+    return curve.x[kept].tolist(), curve.y[kept].tolist()

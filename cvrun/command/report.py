@@ -1,0 +1,55 @@
+"""Write a page about a run: `cvrun report outputs/digits/3fa9c1d2`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cvrun import __version__
+from cvrun.command._arguments import parser_of
+from cvrun.command._looked import looked_at
+from cvrun.command._output import show
+from cvrun.command._run_folder import existing
+from cvrun.command._thumbnails import thumbnails
+from cvrun.errors import printable
+from cvrun.folder import RunFolder, now
+from cvrun.logger._records import read_records
+from cvrun.report.page import require_replaceable, write_page
+from cvrun.report.run_page import run_page
+from cvrun.report.run_record import read_record
+
+
+def run(arguments: list[str]) -> int:
+    """Write the page, and print where it is; give the exit code."""
+    parser = parser_of("report", __doc__)
+    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: report.html in the folder")
+    parser.add_argument("--force", action="store_true", help="replace FILE also where it is no page of cvrun report")
+    parser.add_argument("--no-images", action="store_true", help="leave the pictures of validation images out")
+    given = parser.parse_args(arguments)
+    path: Path = given.output or given.run / "report.html"
+    folder = existing(given.run)
+    require_replaceable(path, given.force)
+    write_page(path, page_of(folder, pictures=not given.no_images), given.force)
+    show(f"{printable(os.fspath(path))}\n", kept=path)
+    return 0
+
+
+def page_of(folder: RunFolder, pictures: bool) -> str:
+    """Give the page about a run.
+
+    Args:
+        folder: Of the run.
+        pictures: Whether to open validation images, for small pictures of those that the model is wrong about.
+
+    Raises:
+        CheckpointError: If its predictions are damaged.
+    """
+
+    def found(ids: Sequence[str]) -> tuple[dict[str, bytes], str]:
+        return thumbnails(folder, ids) if pictures else ({}, "--no-images leaves them out")
+
+    looked = looked_at(folder.predictions / "val.npz", found)
+    rows = read_records(folder.records) if folder.records.is_file() else []
+    return run_page(read_record(folder, rows, looked), f"Made by cvrun report {__version__} at {now()}.")

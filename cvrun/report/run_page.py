@@ -1,0 +1,134 @@
+"""The page about one run: the question, the answer and how sure it is, and all that a reviewer asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cvrun.report.page import Html, Section, code_block, folded, page, paragraph, table
+from cvrun.report.run_data import data
+from cvrun.report.run_errors import errors
+from cvrun.report.run_record import RunRecord
+from cvrun.report.run_results import opened, results
+from cvrun.report.run_training import fit, training
+from cvrun.report.score import interval_of
+from cvrun.report.summary import number
+
+
+def run_page(record: RunRecord, made: str) -> str:
+    """Give the page as HTML; made says with what and when, at its end."""
+    sections = [
+        _question(record),
+        data(record),
+        training(record),
+        fit(record),
+        results(record),
+        *opened(record),
+        errors(record),
+        _cost(record),
+        _environment(record),
+        _disclosure(record),
+        _again(record),
+    ]
+    return page(f"Run {record.name}", _lead(record), sections, made)
+
+
+def _lead(record: RunRecord) -> list[Html]:
+    status = record.status
+    state = str(status.get("state", "unknown"))
+    lead = [paragraph(_answer(record), "lead")]
+    if state != "finished":
+        said = f"This run is not finished: {state} ({status.get('reason', 'no reason is known')})."
+        lead.append(paragraph(f"{said} The numbers are those of what is there.", "note"))
+    return lead
+
+
+def _answer(record: RunRecord) -> str:
+    score = record.status.get("score")
+    if type(score) not in (int, float):
+        return "No score yet."
+    interval = interval_of(record, "val", record.monitor.removeprefix("val/"))
+    sure = f" (95% interval {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+    step = record.status.get("best_step") or 0
+    return f"{record.monitor} {number(float(score or 0))}{sure}, weights of step {step:,}."
+
+
+def _question(record: RunRecord) -> Section:
+    training_plan = record.part("training")
+    counts = record.part("data", "counts")
+    val = counts.get("val")
+    images = f"{sum(val):,}" if isinstance(val, list) else "-"
+    overrides = record.plan.get("overrides")
+    said = [str(each) for each in overrides] if isinstance(overrides, list) else []
+    rows = [
+        ["experiment", str(record.plan.get("name", "-"))],
+        ["differs from it by", " ".join(said) or "nothing"],
+        ["monitored metric", f"{record.monitor or '-'}, {training_plan.get('mode', '-')}"],
+        ["validation images", images],
+        ["score", _answer(record)],
+    ]
+    asked = f"How well does the model of {record.plan.get('name', 'this run')} do on images that it was not trained on"
+    note = "The score is that of the best of several evaluations on the same images, so it is a little too good; "
+    note += "a test set that is opened once says how good the model is."
+    body = [paragraph(f"{asked}, by {record.monitor or 'its metrics'}?"), table("The run", ["what", "value"], rows)]
+    return Section("question", "The question", [*body, paragraph(note, "quiet")])
+
+
+def _cost(record: RunRecord) -> Section:
+    status, plan, model = record.status, record.part("training"), record.part("model")
+    seconds, epochs, step = status.get("seconds"), status.get("epochs"), status.get("step")
+    rows = [["parameters", _count(model.get("parameters"))], ["steps", _count(step)], ["epochs", _one(epochs)]]
+    rows.append(["images a step", _count(plan.get("batch_size"))])
+    rows.append(["time [s]", _one(seconds)])
+    if type(seconds) in (int, float) and type(step) is int and step and seconds:
+        rate = step * int(plan.get("batch_size") or 0) / seconds
+        rows.append(["training images a second, evaluations included", f"{rate:,.0f}"])
+    note = "Peak memory is not recorded by this run."
+    return Section(
+        "cost", "Time and memory", [table("Cost", ["what", "value"], rows, right=(1,)), paragraph(note, "quiet")]
+    )
+
+
+def _environment(record: RunRecord) -> Section:
+    rows = [[str(key), str(value)] for key, value in record.part("environment").items()]
+    rows.append(["code", str(record.plan.get("code", "-"))])
+    rows.append(["precision", _reasoned(record.part("training"), record.plan)])
+    return Section("environment", "Environment", [table("Where it ran", ["what", "value"], rows)])
+
+
+def _reasoned(training_plan: Mapping[str, object], plan: Mapping[str, object]) -> str:
+    reason = plan.get("precision_reason")
+    return f"{training_plan.get('precision', '-')}" + (f" ({reason})" if reason else "")
+
+
+def _disclosure(record: RunRecord) -> Section:
+    line = record.part("imbalance").get("line")
+    body = [paragraph(f"Imbalance: {line or 'nothing was resampled or weighted.'}")]
+    body += [paragraph(f"Test set: {each}.") for each in record.openings]
+    if not record.openings:
+        body.append(paragraph("The run has no test part."))
+    if record.warnings:
+        body += [paragraph("Warnings:"), code_block("\n".join(record.warnings))]
+    else:
+        body.append(paragraph("There were no warnings."))
+    return Section("disclosure", "Disclosure", body)
+
+
+def _again(record: RunRecord) -> Section:
+    seed = record.part("training").get("seed", "-")
+    said = (
+        f"Code {record.plan.get('code', '-')}, seed {seed}. The first command trains the run again in another folder "
+    )
+    said += "and compares the bits; the second measures the saved weights again."
+    commands = f"cvrun verify {record.path} --replay\ncvrun eval {record.path}"
+    body = [paragraph(said), code_block(commands)]
+    if record.spec:
+        body.append(folded("spec.yaml: the whole configuration", [code_block(record.spec)]))
+    return Section("reproduce", "How to reproduce it", body)
+
+
+def _count(value: object) -> str:
+    return f"{value:,}" if type(value) is int else "-"
+
+
+def _one(value: object) -> str:
+    return f"{value:,.1f}" if isinstance(value, int | float) and not isinstance(value, bool) else "-"

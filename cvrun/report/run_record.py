@@ -1,0 +1,168 @@
+"""What a page about one run is made of: the files of its folder, and what was worked out of its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cvrun.errors import ConfigError
+from cvrun.folder import RunFolder
+from cvrun.report.openings import or_fault
+from cvrun.report.summary import read_details
+from cvrun.yamlfile import load_yaml, read_text
+
+
+@dataclass(frozen=True)
+class ClassCurves:
+    """A class against all others.
+
+    Attributes:
+        name: Of the class.
+        roc: 1 - specificity and sensitivity; None where a kind is absent.
+        pr: Recall and precision; None without an image of the class.
+        roc_auc: Area under the first; None where undefined.
+        average_precision: Area under the second by steps; None where undefined.
+    """
+
+    name: str
+    roc: tuple[Sequence[float], Sequence[float]] | None
+    pr: tuple[Sequence[float], Sequence[float]] | None
+    roc_auc: float | None
+    average_precision: float | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """An image and what the model made of it.
+
+    Attributes:
+        id: Its name, or the hash of it.
+        true: Its class.
+        predicted: The class of the highest probability.
+        p_true: Probability of its class.
+        p_predicted: Probability of the predicted class.
+        loss: -ln of p_true.
+        picture: A small PNG, where there is one.
+    """
+
+    id: str
+    true: str
+    predicted: str
+    p_true: float
+    p_predicted: float
+    loss: float
+    picture: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was worked out of the predictions on the validation images.
+
+    Attributes:
+        images: How many.
+        curves: One a class.
+        reliability: A row a bin: low, high, images, confidence and accuracy, None in an empty one.
+        errors: Images whose class was not predicted.
+        worst: Images of the highest loss, the highest first.
+        confident: Errors of the highest probability, the highest first.
+        no_pictures: Why there are none; nothing where there are.
+    """
+
+    images: int
+    curves: Sequence[ClassCurves]
+    reliability: Sequence[Mapping[str, Any]]
+    errors: int
+    worst: Sequence[Case]
+    confident: Sequence[Case]
+    no_pictures: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as its folder tells it; what is missing is empty.
+
+    Attributes:
+        path: The folder, as it was named.
+        status: status.json.
+        plan: plan.yaml.
+        rows: records.jsonl, in order of the steps.
+        evaluated: val, train and test -> what the evaluation saved beside its predictions.
+        warnings: Lines of the plan and of warnings.log.
+        openings: Lines about test sets.
+        spec: spec.yaml, as text.
+        looked: None where there are no predictions on the validation images.
+    """
+
+    path: str
+    status: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    rows: Sequence[Mapping[str, Any]]
+    evaluated: Mapping[str, Mapping[str, Any]]
+    warnings: Sequence[str]
+    openings: Sequence[str]
+    spec: str
+    looked: Looked | None
+
+    @property
+    def name(self) -> str:
+        """Name and id of the run."""
+        return f"{self.plan.get('name', 'run')} {self.plan.get('run_id', '')}".strip()
+
+    @property
+    def monitor(self) -> str:
+        """The monitored metric, such as val/accuracy."""
+        return str(self.status.get("monitor") or self.part("training").get("monitor") or "")
+
+    def part(self, *keys: str) -> Mapping[str, Any]:
+        """Give a mapping within the plan by its keys; empty where it is none."""
+        found: Any = self.plan
+        for key in keys:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return found if isinstance(found, Mapping) else {}
+
+    def metric(self, part: str, name: str) -> float | None:
+        """Give a metric of an evaluation; None where it is not known."""
+        metrics = self.evaluated.get(part, {}).get("metrics")
+        value = metrics.get(name) if isinstance(metrics, Mapping) else None
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def read_record(run: RunFolder, rows: Sequence[Mapping[str, Any]], looked: Looked | None) -> RunRecord:
+    """Give a run.
+
+    Args:
+        run: Its folder.
+        rows: Its records; of several of one step the last counts.
+        looked: What was worked out of its predictions.
+    """
+    try:
+        plan = load_yaml(run.plan)
+    except (OSError, ConfigError):
+        plan = None
+    plan = plan if isinstance(plan, dict) else {}
+    warned = plan.get("warnings")
+    lines = [str(line) for line in warned] if isinstance(warned, list) else []
+    by_step: dict[Any, Mapping[str, Any]] = {}
+    for row in rows:
+        step = row.get("step")
+        if type(step) is int:
+            by_step[step] = {**by_step.get(step, {}), **row}
+    return RunRecord(
+        path=run.path.as_posix(),
+        status=run.read_status() or {},
+        plan=plan,
+        rows=[by_step[step] for step in sorted(by_step)],
+        evaluated={part: read_details(run.path, part) for part in ("val", "train", "test")},
+        warnings=[*lines, *_text(run.warnings).splitlines()],
+        openings=or_fault(run),
+        spec=_text(run.spec),
+        looked=looked,
+    )
+
+
+def _text(path: Any) -> str:
+    try:
+        return read_text(path)
+    except (OSError, ConfigError):
+        return ""

@@ -1,0 +1,148 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+from browser import FIGURES, seen
+
+from cvrun.report.run_page import run_page
+from cvrun.report.run_record import Case, ClassCurves, Looked, RunRecord
+
+HOSTILE = """</td></script><script>document.title='broken'</script><img src=x onerror="document.title='broken'">"'&"""
+PICTURE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010800000000"
+    "3a7e9b550000000a49444154789c636000000002000148afa4710000000049454e44ae426082"
+)
+
+
+def record(name=HOSTILE, state="finished"):
+    line = ([0.0, 0.0, 1.0], [0.0, 1.0, 1.0])
+    bins = [{"low": 0.5, "high": 1.0, "images": 20, "confidence": 0.75, "accuracy": 0.85}]
+    case = Case(name, name, "dog", 0.1, 0.9, 2.3, PICTURE)
+    curves = [ClassCurves(each, line, line, 0.9, 0.9) for each in (name, "dog")]
+    details = {
+        "metrics": {"accuracy": 0.85, "kappa": 0.7, "loss": None},
+        "per_class": [{"class": name, "f1": 0.8}, {"class": "dog", "f1": 0.9}],
+        "confusion_matrix": [[8, 2], [1, 9]],
+    }
+    rows = [{"step": i, "epoch": i / 2, "train/loss": 1 / i, "train/lr": 0.1, "val/accuracy": 0.5} for i in (2, 4, 6)]
+    counts = {"train": [80, 80], "val": [10, 10], "test": [10, 10]}
+    return RunRecord(
+        path=name,
+        status={"state": state, "reason": name, "monitor": "val/accuracy", "score": 0.85, "best_step": 4, "step": 6},
+        plan={
+            "name": name,
+            "run_id": "12345678",
+            "overrides": [name],
+            "data": {"classes": [name, "dog"], "counts": counts, "data_fingerprint": name},
+            "environment": {name: name},
+            "imbalance": {"line": name},
+        },
+        rows=rows,
+        evaluated={"val": details, "test": details},
+        warnings=[name],
+        openings=[name],
+        spec=name,
+        looked=Looked(20, curves, bins, 3, [case], [case], ""),
+    )
+
+
+class Text(HTMLParser):
+    def __init__(self, markup):
+        super().__init__()
+        self.tags, self.shown = [], ""
+        self.feed(markup)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.shown += data
+
+
+def test_a_page_has_all_sections_in_order():
+    titles = re.findall(r"<h2 [^>]*>([^<]*)", run_page(record("cat"), "made"))
+    assert titles == [
+        *("The question", "Data and split", "Training", "Over-fitting and under-fitting"),
+        *("Results on the validation images", "Results on the test images", "Errors", "Time and memory"),
+        *("Environment", "Disclosure", "How to reproduce it"),
+    ]
+
+
+def test_the_answer_has_the_interval_and_no_id_occurs_twice():
+    made = run_page(record("cat"), "made")
+    # Wilson's interval of 17 of 20: statsmodels.stats.proportion.proportion_confint(17, 20, method="wilson").
+    assert "val/accuracy 0.8500 (95% interval 0.640 to 0.948), weights of step 4." in Text(made).shown
+    ids = [attributes["id"] for _, attributes in Text(made).tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = {attributes["href"] for tag, attributes in Text(made).tags if tag == "a"}
+    assert {link[1:] for link in links} <= set(ids)
+
+
+def test_hostile_names_are_text():
+    read = Text(run_page(record(), HOSTILE))
+    tags = [tag for tag, _ in read.tags]
+    assert tags.count("script") == 1
+    assert all(attributes["src"].startswith("data:image/png;") for tag, attributes in read.tags if tag == "img")
+    assert not any(name.startswith("on") for _, attributes in read.tags for name in attributes)
+    assert read.shown.count("<img src=x onerror=") > 15
+
+
+def test_nothing_remote_is_named():
+    made = run_page(record("cat"), "made")
+    sources = [each for _, attributes in Text(made).tags for key, each in attributes.items() if key in ("src", "href")]
+    assert all(each.startswith(("#", "data:")) for each in sources)
+    assert not re.search(r"https?://", made)
+
+
+def test_a_run_that_is_not_finished_says_so():
+    assert "This run is not finished: failed (cat)." in Text(run_page(record("cat", "failed"), "made")).shown
+
+
+def test_an_empty_run_has_a_page():
+    shown = Text(run_page(RunRecord("r", {}, {}, [], {}, [], [], "", None), "made")).shown
+    assert "No score yet." in shown and "no predictions" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["1000,800", "500,800"])
+def test_in_a_browser_every_figure_is_drawn_and_hostile_names_are_inert(tmp_path, size):
+    path = tmp_path / "report.html"
+    path.write_text(run_page(record(), "made"))
+    script = f"""{{figures: {FIGURES}, title: document.title, pictures: [...document.images].map((i) => i.naturalWidth),
+      wide: document.documentElement.scrollWidth > document.documentElement.clientWidth}}"""
+    found, console = seen(path, tmp_path, script, size)
+    assert console == []
+    assert len(found["figures"]) == 6
+    assert all(each["width"] > 300 and each["height"] > 200 and each["shapes"] > 1 for each in found["figures"])
+    assert "broken" in HOSTILE and found["title"].startswith("Run </td>")
+    assert found["pictures"] == [1, 1]
+    assert not found["wide"]
+
+
+@pytest.mark.slow
+def test_in_a_browser_a_click_on_a_heading_sorts(tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(run_page(record("cat"), "made"))
+    script = """(() => {
+      const table = document.querySelector('table.sortable');
+      const column = (i) => [...table.tBodies[0].rows].map((row) => row.cells[i].textContent);
+      const button = table.tHead.rows[0].cells[1].querySelector('button');
+      button.click();
+      const up = column(1), state = table.tHead.rows[0].cells[1].getAttribute('aria-sort');
+      button.click();
+      return {up, state, down: column(1), names: column(0), focus: button.tabIndex};
+    })()"""
+    found, console = seen(path, tmp_path, script)
+    assert console == []
+    assert found["up"] == ["0.7000", "0.8500", "-"] and found["state"] == "ascending"
+    assert found["down"] == ["0.8500", "0.7000", "-"] and found["names"] == ["accuracy", "kappa", "loss"]
+    assert found["focus"] == 0
+
+
+@pytest.mark.slow
+def test_a_browser_refuses_a_script_that_is_not_the_pages_own(tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(run_page(record("cat"), "made").replace("<main", "<script>document.title = 'broken'</script><main"))
+    found, console = seen(path, tmp_path, "document.title")
+    assert found == "Run cat 12345678"
+    assert any("Content Security Policy" in line for line in console)

@@ -1,0 +1,34 @@
+import json
+
+from cvrun.folder import RunFolder
+from cvrun.report.run_record import read_record
+
+
+def test_an_empty_folder_is_a_record_without_anything(tmp_path):
+    record = read_record(RunFolder(tmp_path), [], None)
+    assert (record.plan, record.status, record.rows, record.spec, record.warnings) == ({}, {}, [], "", [])
+    assert record.part("data", "counts") == {} and record.metric("val", "accuracy") is None
+
+
+def test_of_records_of_one_step_the_last_counts_and_they_are_in_order(tmp_path):
+    rows = [{"step": 4, "a": 1}, {"step": 2, "a": 0}, {"step": 4, "a": 3, "b": 5}, {"step": None}, {"x": 1}]
+    record = read_record(RunFolder(tmp_path), rows, None)
+    assert record.rows == [{"step": 2, "a": 0}, {"step": 4, "a": 3, "b": 5}]
+
+
+def test_what_a_run_wrote_is_found(tmp_path):
+    (tmp_path / "plan.yaml").write_text("name: n\nrun_id: '7'\nwarnings: [careful]\ntraining: {monitor: val/kappa}\n")
+    (tmp_path / "warnings.log").write_text("2026 UserWarning: x\n")
+    (tmp_path / "spec.yaml").write_text("seed: 1\n")
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions" / "test.json").write_text(json.dumps({"metrics": {"kappa": 0.5, "loss": None}}))
+    record = read_record(RunFolder(tmp_path), [], None)
+    assert (record.name, record.monitor, record.spec) == ("n 7", "val/kappa", "seed: 1\n")
+    assert record.warnings == ["careful", "2026 UserWarning: x"]
+    assert record.metric("test", "kappa") == 0.5 and record.metric("test", "loss") is None
+
+
+def test_a_plan_that_is_no_plan_is_none(tmp_path):
+    for text in ("[1, 2]", "a: [", "\x00"):
+        (tmp_path / "plan.yaml").write_text(text)
+        assert read_record(RunFolder(tmp_path), [], None).plan == {}
