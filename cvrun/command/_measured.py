@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cvrun.build import build_task
 from cvrun.command._closer import Asked, add_closer, closer, closer_text, watched
+from cvrun.command._decided import Frozen, at_decision, frozen
 from cvrun.command._output import say
 from cvrun.command._run_folder import existing
 from cvrun.command._trained import Trained, load_trained
@@ -25,6 +26,7 @@ from cvrun.pipeline.loader import evaluation_batches
 from cvrun.pipeline.stream import Stream
 from cvrun.pipeline.unreadable import cannot_be_used
 from cvrun.prepare import Prepared, prepare
+from cvrun.report.decision import decision_text
 from cvrun.report.summary import class_table, confusion_table, left_out, metric_table
 from cvrun.split import Split
 from cvrun.task import Task
@@ -44,6 +46,7 @@ class Ready:
         task: What is measured.
         checkpoint: "best" or "last".
         views: What stands behind the name of predictions with test-time augmentation.
+        frozen: The decision that was fitted for these weights; None where there is none, or it is not wanted.
     """
 
     folder: RunFolder
@@ -52,6 +55,7 @@ class Ready:
     task: Task
     checkpoint: str
     views: str
+    frozen: Frozen | None = None
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,14 @@ class Measured:
         augmented: With it, or None where the run has none.
         details: What the task knows beside the metrics.
         closer: What --by, --prevalence and --scatter asked for.
+        decided: What comes of the run's frozen decision, without test-time augmentation; None where there is none.
     """
 
     plain: Evaluation
     augmented: Evaluation | None
     details: dict[str, Any]
     closer: dict[str, Any]
+    decided: dict[str, Any] | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,6 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
     parser.add_argument("--tta", metavar="CHOICE", help="test-time augmentation instead of the run's own")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--no-decision", action="store_true", help="without the run's frozen decision")
     add_closer(parser)
     parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help=f"only {', '.join(RESUME_KEYS)}")
 
@@ -114,7 +121,8 @@ def ready(given: argparse.Namespace) -> Ready:
     here = {"data_fingerprint": data.data_fingerprint, "split_fingerprint": data.split_fingerprint}
     check_meta(folder.path.as_posix(), trained.meta, {**trained.meta, "classes": list(data.classes), **here})
     task = build_task(spec, data.counts["train"], prepared.plan.metrics, trained.prior_shift)
-    return Ready(folder, prepared, trained, task, given.checkpoint, f"-{given.tta}" if given.tta else "-tta")
+    decision = None if given.no_decision else frozen(folder, trained.model, trained.classes)
+    return Ready(folder, prepared, trained, task, given.checkpoint, f"-{given.tta}" if given.tta else "-tta", decision)
 
 
 def decoded(run: Ready, images: Images) -> Decodable:
@@ -163,7 +171,10 @@ def measure(run: Ready, images: Images, wanted: Asked) -> Measured:
     if trained.tta:
         augmented = evaluate(trained.model, run.task, batches(), trained.autocast, trained.tta)
         predictions.save(run.folder, name + run.views, augmented, run.task, ids, trained.classes)
-    return Measured(plain, augmented, run.task.details(plain.prediction, trained.classes), looked)
+    found, decided = plain.prediction, None
+    if run.frozen is not None:
+        decided = at_decision(run.frozen, found.probabilities, found.targets, images.part == "val")
+    return Measured(plain, augmented, run.task.details(found, trained.classes), looked, decided)
 
 
 def content(run: Ready, images: Images, measured: Measured) -> dict[str, Any]:
@@ -178,6 +189,7 @@ def content(run: Ready, images: Images, measured: Measured) -> dict[str, Any]:
         "tta": measured.augmented.metrics if measured.augmented else None,
         **measured.details,
         **measured.closer,
+        "decision": measured.decided,
     }
 
 
@@ -191,4 +203,5 @@ def text(run: Ready, images: Images, measured: Measured) -> str:
     said = f"{run.folder.path}: {run.checkpoint} weights (step {run.trained.step:,}) on {count}"
     tables = class_table(rows) + left_out(measured.details["undefined"])
     tables += confusion_table(rows, measured.details["confusion_matrix"])
+    tables += decision_text(measured.decided) if measured.decided else ""
     return f"{printable(said)}\n\n{metric_table(metrics)}{tables}{closer_text(measured.closer)}"
