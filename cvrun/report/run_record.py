@@ -84,7 +84,7 @@ class RunRecord:
 
     Attributes:
         path: The folder, as it was named.
-        status: status.json.
+        status: status.json; a run whose process has gone without a word is interrupted.
         plan: plan.yaml.
         rows: records.jsonl, in order of the steps.
         evaluated: val, train and test -> what the evaluation saved beside its predictions.
@@ -150,7 +150,7 @@ def read_record(run: RunFolder, rows: Sequence[Mapping[str, Any]], looked: Looke
             by_step[step] = {**by_step.get(step, {}), **row}
     return RunRecord(
         path=run.path.as_posix(),
-        status=run.read_status() or {},
+        status=_status(run),
         plan=plan,
         rows=[by_step[step] for step in sorted(by_step)],
         evaluated={part: read_details(run.path, part) for part in ("val", "train", "test")},
@@ -159,6 +159,13 @@ def read_record(run: RunFolder, rows: Sequence[Mapping[str, Any]], looked: Looke
         spec=_text(run.spec),
         looked=looked,
     )
+
+
+def _status(run: RunFolder) -> Mapping[str, Any]:
+    status = run.read_status() or {}
+    if status.get("state") == "running" and not run.is_held():
+        return {**status, "state": "interrupted", "reason": "its process has gone"}
+    return status
 
 
 def _text(path: Any) -> str:

@@ -36,7 +36,7 @@ def opened(record: RunRecord) -> list[Section]:
     details = record.evaluated.get("test", {})
     if not details:
         return []
-    note = "These are counted once each time the test set is opened: see the disclosure below."
+    note = "As of the last time the test set was opened; how often it was is in the disclosure below."
     body = [paragraph(note), metrics(record, "test"), *_left_out(details), *classes(details)]
     return [Section("test", "Results on the test images", body)]
 
@@ -104,11 +104,11 @@ def _class_table(
         cells.append(cell + ([number(row.get("roc_auc")), number(row.get("average_precision"))] if areas else []))
     order = sorted(range(len(cells)), key=lambda i: (matrix[i][i] / max(sum(matrix[i]), 1), names[i]))
     kept = sorted(order[:_MOST_CLASSES])
-    caption = "Each class against the others, with Wilson's 95% intervals"
+    caption = "Each class against the others, with Wilson's 95% intervals; AP: average precision"
     if len(kept) < len(cells):
         caption += f"; the {len(kept)} of least recall of {len(cells):,}"
     columns = ["class", "images", "recall", "95% CI", "precision", "95% CI", "F1"]
-    columns += ["ROC-AUC", "average precision"] if areas else []
+    columns += ["ROC-AUC", "AP"] if areas else []
     return [table(caption, columns, [cells[i] for i in kept], right=range(1, len(columns)), sortable=True)]
 
 

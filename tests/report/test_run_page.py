@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -101,6 +102,24 @@ def test_a_run_that_is_not_finished_says_so():
 def test_an_empty_run_has_a_page():
     shown = Text(run_page(RunRecord("r", {}, {}, [], {}, [], [], "", None), "made")).shown
     assert "No score yet." in shown and "no predictions" in shown
+
+
+def test_a_page_about_1000_classes_is_below_a_megabyte():
+    many = 1000
+    names = [f"a class with quite a long name, number {i}" for i in range(many)]
+    noise = b"\0" * 64 * 64 * 3
+    cases = [Case(f"folder/of/images/{i}.png", names[i], names[i + 1], 0.1, 0.9, 2.3, noise) for i in range(12)]
+    points = [i / 199 for i in range(200)]
+    curves = [ClassCurves(name, (points, points), (points, points), 0.5, 0.5) for name in names]
+    few = record("cat")
+    found = replace(few.looked, curves=curves, worst=cases, confident=cases)
+    matrix = [[int(i == j or j == 0) for j in range(many)] for i in range(many)]
+    details = {"metrics": {"accuracy": 0.5}, "confusion_matrix": matrix}
+    details["per_class"] = [{"class": name, "f1": 0.5, "roc_auc": 0.5, "average_precision": 0.5} for name in names]
+    data = {"classes": names, "counts": {part: [10] * many for part in ("train", "val", "test")}}
+    rows = [{**few.rows[0], "step": i, "epoch": i / 100} for i in range(20_000)]
+    whole = replace(few, plan={"data": data}, rows=rows, evaluated={"val": details, "test": details}, looked=found)
+    assert len(run_page(whole, "made").encode()) < 1_000_000
 
 
 @pytest.mark.slow

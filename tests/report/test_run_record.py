@@ -32,3 +32,11 @@ def test_a_plan_that_is_no_plan_is_none(tmp_path):
     for text in ("[1, 2]", "a: [", "\x00"):
         (tmp_path / "plan.yaml").write_text(text)
         assert read_record(RunFolder(tmp_path), [], None).plan == {}
+
+
+def test_a_run_whose_process_has_gone_is_interrupted(tmp_path):
+    run = RunFolder(tmp_path)
+    run.write_status({"state": "running", "reason": "", "step": 3})
+    assert read_record(run, [], None).status["state"] == "interrupted"
+    with run.hold():
+        assert read_record(run, [], None).status["state"] == "running"
