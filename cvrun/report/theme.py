@@ -117,7 +117,8 @@ img.thumb{{display:block;width:64px;height:64px;object-fit:contain;image-renderi
 footer{{margin-top:2.5rem;padding-bottom:2rem;color:var(--quiet);font-size:.9rem}}
 @media print{{:root{{{_variables(LIGHT)}}} body{{font-size:10pt}} nav,.skip,th button::after{{display:none}}
 header,main,footer{{max-width:none;padding:0}} .scroll{{overflow:visible}} h2,h3,figcaption,caption{{break-after:avoid}}
-figure,tr,.note{{break-inside:avoid}} thead{{display:table-header-group}} *{{print-color-adjust:exact}}}}
+figure,tr,.note{{break-inside:avoid}} details:not([open]){{display:none}} .figures{{grid-template-columns:1fr 1fr}}
+thead{{display:table-header-group}} *{{print-color-adjust:exact}}}}
 """
 """The style sheet; it names no file and no address."""
 
