@@ -1,4 +1,4 @@
-"""Write a page about a run: `cvrun report outputs/digits/3fa9c1d2`."""
+"""Write a page about a run, or about all runs below a folder: `cvrun report outputs/digits/3fa9c1d2`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cvrun import __version__
 from cvrun.command._arguments import parser_of
 from cvrun.command._looked import looked_at
 from cvrun.command._output import show
+from cvrun.command._report_folder import folder_page, holds_runs
 from cvrun.command._run_folder import existing
 from cvrun.command._thumbnails import thumbnails
 from cvrun.errors import printable
@@ -23,15 +24,16 @@ from cvrun.report.run_record import read_record
 def run(arguments: list[str]) -> int:
     """Write the page, and print where it is; give the exit code."""
     parser = parser_of("report", __doc__)
-    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument("run", type=Path, help="the run's folder, or one with runs below it")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: report.html in the folder")
     parser.add_argument("--force", action="store_true", help="replace FILE also where it is no page of cvrun report")
     parser.add_argument("--no-images", action="store_true", help="leave the pictures of validation images out")
     given = parser.parse_args(arguments)
     path: Path = given.output or given.run / "report.html"
-    folder = existing(given.run)
+    folder = None if holds_runs(given.run) else existing(given.run)
     require_replaceable(path, given.force)
-    write_page(path, page_of(folder, pictures=not given.no_images), given.force)
+    page = folder_page(given.run) if folder is None else page_of(folder, pictures=not given.no_images)
+    write_page(path, page, given.force)
     show(f"{printable(os.fspath(path))}\n", kept=path)
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +20,41 @@ def find_runs(folder: Path) -> list[dict[str, Any]]:
     Raises:
         DataError: If folder does not exist.
     """
+    return [describe(run) for run in run_folders(folder)]
+
+
+def run_folders(folder: Path) -> list[RunFolder]:
+    """Give the runs at or below folder, in order of their paths.
+
+    Raises:
+        DataError: If folder does not exist.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder, expected one with runs")
-    found = sorted(path.parent for path in folder.rglob("spec.yaml"))
-    return [describe(RunFolder(path)) for path in found]
+    return [RunFolder(path) for path in sorted(path.parent for path in folder.rglob("spec.yaml"))]
 
 
-def describe(run: RunFolder) -> dict[str, Any]:
-    """Give one run as plain values; what is not known, or cannot be meant, is None."""
+def read_plan(run: RunFolder) -> dict[str, Any]:
+    """Give plan.yaml; nothing where there is none, or it is not such a file."""
+    try:
+        plan = load_yaml(run.plan)
+    except (OSError, ConfigError):
+        return {}
+    return plan if isinstance(plan, dict) else {}
+
+
+def describe(run: RunFolder, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Give one run as plain values; what is not known, or cannot be meant, is None.
+
+    Args:
+        run: Its folder.
+        known: Its plan, where that has been read.
+    """
+    plan = read_plan(run) if known is None else known
     status = run.read_status() or {}
     state = status.get("state", "interrupted")
     if state == "running" and not run.is_held():
         state = "interrupted"
-    try:
-        plan = load_yaml(run.plan)
-    except (OSError, ConfigError):
-        plan = None
-    plan = plan if isinstance(plan, dict) else {}
     overrides = plan.get("overrides")
     return {
         "path": run.path.as_posix(),

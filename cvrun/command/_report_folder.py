@@ -1,0 +1,40 @@
+"""The page of `cvrun report FOLDER`, where the folder is not a run but holds runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cvrun import __version__
+from cvrun.errors import ConfigError
+from cvrun.folder import now
+from cvrun.report.sweep import Sweep, read_sweep
+from cvrun.report.sweep_page import sweep_page
+
+
+def holds_runs(folder: Path) -> bool:
+    """Give whether a folder is not a run, and there is one below it."""
+    return folder.is_dir() and not os.path.lexists(folder / "spec.yaml") and any(folder.rglob("spec.yaml"))
+
+
+def folder_page(folder: Path) -> str:
+    """Give the page about the runs below a folder.
+
+    Raises:
+        DataError: If there is no such folder.
+        ConfigError: If there is no run below it.
+    """
+    return sweep_page(runs_below(folder), f"Made by cvrun report {__version__} at {now()}.")
+
+
+def runs_below(folder: Path) -> Sweep:
+    """Give the runs below a folder.
+
+    Raises:
+        DataError: If there is no such folder.
+        ConfigError: If there is no run below it.
+    """
+    sweep = read_sweep(folder)
+    if not sweep.runs:
+        raise ConfigError(f"{folder}: no run at or below it, expected a folder with runs", "cvrun runs lists them")
+    return sweep

@@ -1,0 +1,193 @@
+"""The runs below a folder side by side: what differs, which is best, and which differ in the seed alone."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cvrun.errors import ConfigError, CvrunError
+from cvrun.folder import RunFolder
+from cvrun.report.openings import all_sets
+from cvrun.report.runs import describe, read_plan, run_folders
+from cvrun.yamlfile import load_yaml
+
+_AT_TOP = ("name", "skip_unreadable")
+"""Keys without keys of their own that can change a result, the seed aside."""
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """A run among others.
+
+    Attributes:
+        facts: As find_runs gives them.
+        values: Full key -> value of what can change a result, but the seed.
+        seed: None where it is not known.
+        mode: "max" or "min": which scores are better.
+    """
+
+    facts: Mapping[str, Any]
+    values: Mapping[str, Any]
+    seed: Any
+    mode: str
+
+    @property
+    def score(self) -> float | None:
+        """The score, where it is a finite number."""
+        value = self.facts["score"]
+        return float(value) if value is not None and math.isfinite(value) else None
+
+    @property
+    def label(self) -> str:
+        """Name and id."""
+        return f"{self.facts['name']} {self.facts['id']}"
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is finished and has a score, so that it can be compared."""
+        return self.facts["state"] == "finished" and self.score is not None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in nothing but the seed.
+
+    Attributes:
+        runs: Those with a score, the best first.
+        mean: Of their scores.
+        sd: Standard deviation of a sample (n - 1); None for a single run.
+    """
+
+    runs: Sequence[SweepRun]
+    mean: float
+    sd: float | None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The runs below a folder.
+
+    Attributes:
+        folder: As it was named.
+        runs: All but those put aside, the best first; those that cannot be compared come last.
+        varying: Keys of which those runs have several values, in the order of the configuration.
+        aside: How many runs a later one of the same id has put aside.
+        openings: Lines about test sets.
+    """
+
+    folder: str
+    runs: Sequence[SweepRun]
+    varying: Sequence[str]
+    aside: int
+    openings: Sequence[str]
+
+    @property
+    def monitor(self) -> str:
+        """The metric that most of the finished runs were scored by; empty where none was."""
+        found = Counter(str(run.facts["monitor"]) for run in self.runs if run.counts)
+        return found.most_common(1)[0][0] if found else ""
+
+    @property
+    def ranked(self) -> list[SweepRun]:
+        """The finished runs that were scored by the monitor, the best first."""
+        monitor = self.monitor
+        return [run for run in self.runs if run.counts and str(run.facts["monitor"]) == monitor]
+
+    @property
+    def others(self) -> int:
+        """How many finished runs were scored by another metric."""
+        return sum(run.counts for run in self.runs) - len(self.ranked)
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """How many runs are in each state."""
+        return Counter(str(run.facts["state"]) for run in self.runs)
+
+    def groups(self) -> list[Group]:
+        """Give the ranked runs that differ in the seed alone together, the best mean first."""
+        found: dict[str, list[SweepRun]] = {}
+        for run in self.ranked:
+            found.setdefault(json.dumps(run.values, sort_keys=True, default=str), []).append(run)
+        groups = [_group(runs) for runs in found.values()]
+        sign = -1 if groups and groups[0].runs[0].mode == "max" else 1
+        return sorted(groups, key=lambda group: sign * group.mean)
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """Give the runs below a folder.
+
+    Raises:
+        DataError: If there is no such folder.
+    """
+    folders = run_folders(folder)
+    found = [_read(each) for each in folders]
+    kept = [run for run in found if Path(run.facts["path"]).name == run.facts["id"]]
+    try:
+        openings = all_sets([each.path for each in folders])
+    except CvrunError as error:
+        openings = [f"warning: {error}"]
+    return Sweep(folder.as_posix(), sorted(kept, key=_rank), varying_keys(kept), len(found) - len(kept), openings)
+
+
+def varying_keys(runs: Sequence[SweepRun]) -> list[str]:
+    """Give the keys that have several values among the runs that have the key at all.
+
+    What only one option has does not vary by that: its option does.
+    """
+    seen: dict[str, set[str]] = {}
+    for run in runs:
+        for key, value in run.values.items():
+            seen.setdefault(key, set()).add(shown(value))
+    return [key for key, values in seen.items() if len(values) > 1]
+
+
+def shown(value: Any) -> str:
+    """Give a value of a configuration as it is written there."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _rank(run: SweepRun) -> tuple[bool, float, str]:
+    score = run.score or 0.0
+    return not run.counts, -score if run.mode == "max" else score, str(run.facts["path"])
+
+
+def _group(runs: Sequence[SweepRun]) -> Group:
+    scores = [run.score for run in runs if run.score is not None]
+    return Group(runs, statistics.fmean(scores), statistics.stdev(scores) if len(scores) > 1 else None)
+
+
+def _read(folder: RunFolder) -> SweepRun:
+    spec, plan = _spec(folder), read_plan(folder)
+    kept = {k: v for k, v in spec.items() if (isinstance(v, Mapping) and k != "logger") or k in _AT_TOP}
+    values = dict(_flat(kept, ""))
+    data, training = plan.get("data"), plan.get("training")
+    if isinstance(data, Mapping) and data.get("data_fingerprint"):
+        values["content of the data"] = str(data["data_fingerprint"])[:12]
+    mode = training.get("mode") if isinstance(training, Mapping) else None
+    return SweepRun(describe(folder, plan), values, spec.get("seed"), "min" if mode == "min" else "max")
+
+
+def _spec(run: RunFolder) -> Mapping[str, Any]:
+    try:
+        found = load_yaml(run.spec)
+    except (OSError, ConfigError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
