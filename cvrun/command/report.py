@@ -10,6 +10,7 @@ from cvrun import __version__
 from cvrun.command._arguments import parser_of
 from cvrun.command._looked import looked_at
 from cvrun.command._output import show
+from cvrun.command._report_folder import folder_page
 from cvrun.command._report_folder import folder_page, holds_runs
 from cvrun.command._run_folder import existing
 from cvrun.command._thumbnails import thumbnails

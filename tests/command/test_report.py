@@ -52,6 +52,22 @@ def test_what_is_no_run_is_one_line(call, tmp_path):
     assert said.code == 2 and "no such" in said.err and said.err.count("\n") == 1
 
 
+def test_a_folder_of_runs_has_a_page_about_them(call, finished):
+    outputs = finished.parent
+    said = call("report", outputs)
+    assert (said.code, said.out) == (0, f"{outputs}/report.html\n")
+    page = (outputs / "report.html").read_text()
+    assert finished.name in page and f"{json.loads((finished / 'status.json').read_text())['score']:.4f}" in page
+    assert not (finished / "report.html").exists()
+
+
+def test_a_folder_without_runs_is_one_line(call, tmp_path):
+    (tmp_path / "empty").mkdir()
+    said = call("report", tmp_path / "empty")
+    assert said.code == 2 and said.err.count("\n") == 1 and "no run at or below it" in said.err
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
 def test_damaged_predictions_are_one_line(call, finished):
     (finished / "predictions" / "val.npz").write_bytes(b"PK")
     said = call("report", finished)
