@@ -64,7 +64,7 @@ def test_a_folder_of_runs_has_a_page_about_them(call, finished):
 def test_a_folder_without_runs_is_one_line(call, tmp_path):
     (tmp_path / "empty").mkdir()
     said = call("report", tmp_path / "empty")
-    assert said.code == 2 and said.err.count("\n") == 1 and "no run at or below it" in said.err
+    assert said.code == 2 and said.err.count("\n") == 1 and "cvrun runs lists" in said.err
     assert list((tmp_path / "empty").iterdir()) == []
 
 
