@@ -3,59 +3,67 @@
 from __future__ import annotations
 
 import argparse
-import io
-import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from cvrun.build import build_task
-from cvrun.cells import path_cell, text_cell, write_row
+from cvrun.cells import reasons_table
 from cvrun.command._arguments import parser_of
+from cvrun.command._decided import frozen, require_plain
 from cvrun.command._output import say, show
+from cvrun.command._predict_formats import FORMATS, SUFFIXES, Sink, Wanted, writer
+from cvrun.command._predicted import Row, predicted
 from cvrun.command._run_folder import existing
 from cvrun.command._trained import Trained, load_trained
 from cvrun.config import load
-from cvrun.data import IMAGE_SUFFIXES, Manifest
-from cvrun.errors import ConfigError, DataError, printable
-from cvrun.folder import write_atomic
+from cvrun.data import IMAGE_SUFFIXES
+from cvrun.decision import NAME as DECISION
+from cvrun.decision import Decision
+from cvrun.errors import ConfigError, DataError, did_you_mean, printable
+from cvrun.folder import RunFolder, storage_errors, sync_folder, write_atomic
 from cvrun.keys import RESUME_KEYS
-from cvrun.pipeline.loader import evaluation_batches
-from cvrun.pipeline.memory import build_store
-from cvrun.spec import Spec
-from cvrun.trainer.evaluate import inference
+from cvrun.pipeline.decode import ImageError
+from cvrun.pipeline.unreadable import NAMED
 from cvrun.warned import hearing
-
-CHUNK = 2048
-"""[images] decoded at a time, which bounds the memory."""
 
 
 def run(arguments: list[str]) -> int:
-    """Write path, label, score and one probability a class for each image; give the exit code."""
+    """Write path, label, score and one probability a class for each image; give the exit code.
+
+    Raises:
+        DataError: If a file cannot be used; after everything else has been written.
+    """
     given = _parser().parse_args(arguments)
     output: Path | None = given.output
-    if output is not None and output.exists() and not given.force:
-        raise ConfigError(f"--output {output}: exists, expected a new file", "--force replaces it")
+    kind = _format(given)
+    errors = None if output is None else output.with_name(f"{output.name}.errors.csv")
+    for path in (output, errors):
+        if path is not None and os.path.lexists(path) and not given.force:
+            raise ConfigError(f"--output {output}: {path.name} exists, expected a new file", "--force replaces it")
     folder = existing(given.run)
     spec = load(folder.spec, given.set)
     with hearing() as warned:
         warned.strict = spec.settings.strict_warnings
         trained = load_trained(spec, folder.checkpoints, given.checkpoint, given.tta, say)
+        wanted = _wanted(given, trained)
+        decision = _decision(folder, trained) if given.decision else None
         paths = image_files(given.paths)
-        rows = _rows(paths, spec, trained)
-        text = _json(rows, trained.classes) if given.json else _csv(rows, trained.classes)
+        chunks = predicted(paths, spec, trained, decision)
+        if output is None:
+            bad = _write(kind, wanted, Standard(), chunks)
+        else:
+            with replacing(output) as file:
+                bad = _write(kind, wanted, file, chunks)
+            _list_errors(output.with_name(f"{output.name}.errors.csv"), bad)
     warned.require_none()
-    # A file name that is no UTF-8 is written with the bytes that it has.
-    content = text.encode(errors="surrogateescape")
-    if output is None:
-        show(content)
-        return 0
-    write_atomic(output, content)
-    done = f"{output}: {len(paths):,} images, {trained.meta['run_id']} at step {trained.step:,}"
-    show(f"{printable(done)}\n", kept=output)
+    if output is not None:
+        count = f"{len(paths) - len(bad):,} images"
+        done = f"{output}: {count}, {trained.meta['run_id']} at step {trained.step:,}{_in_words(decision)}"
+        show(f"{printable(done)}\n", kept=output)
+    if bad:
+        raise _unusable(bad, len(paths), output)
     return 0
 
 
@@ -79,13 +87,54 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
+class Standard:
+    """Standard output, as a place that bytes go to."""
+
+    def write(self, content: bytes) -> None:
+        """Show bytes.
+
+        Raises:
+            StorageError: If they cannot be written.
+        """
+        show(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file that takes the name path once everything has been written, and is gone where that fails.
+
+    Raises:
+        StorageError: If it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = parser_of("predict", __doc__)
+    about = f"{__doc__} A file that cannot be used does not end it: the others are written, it is listed, exit code 3."
+    parser = parser_of("predict", about)
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, or folders of images")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write; default: standard output")
     parser.add_argument("--force", action="store_true", help="replace the output file")
-    parser.add_argument("--json", action="store_true", help="one JSON document instead of CSV")
+    parser.add_argument("--format", choices=FORMATS, help="default: by the suffix of --output, csv without one")
+    parser.add_argument("--json", action="store_true", help="the same as --format json: one JSON document")
+    parser.add_argument("--top", type=int, default=0, metavar="K", help="columns of the K most probable classes")
+    probabilities = argparse.BooleanOptionalAction
+    parser.add_argument("--probabilities", action=probabilities, default=True, help="a column a class; default: yes")
+    how = f"labels by the run's {DECISION}, where it has one; default: yes"
+    parser.add_argument("--decision", action=argparse.BooleanOptionalAction, default=True, help=how)
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
     parser.add_argument("--tta", metavar="CHOICE", help="test-time augmentation instead of the run's own")
     keys = ", ".join(key for key in RESUME_KEYS if key != "data.root")
@@ -93,43 +142,74 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _rows(paths: Sequence[Path], spec: Spec, trained: Trained) -> Iterator[tuple[Path, NDArray[np.float32]]]:
-    """Give each path with its probabilities (K,), in order."""
-    task = build_task(spec, (1,) * len(trained.classes), (), trained.prior_shift)
-    for start in range(0, len(paths), CHUNK):
-        chunk = tuple(paths[start : start + CHUNK])
-        ids = tuple(str(path) for path in chunk)
-        manifest = Manifest(ids, np.zeros(len(chunk), np.int64), trained.classes, trained.form, paths=chunk)
-        settings = spec.settings
-        rows = np.arange(len(chunk))
-        store = build_store(manifest, rows, settings.num_workers, settings.worker_timeout, lambda count: None)
-        if remarks := store.remarks("given"):
-            say(remarks)
-        batches = evaluation_batches(store, trained.normalize, spec.trainer.eval_batch_size, trained.device)
-        with inference(trained.model), trained.autocast():
-            found = [task.predict(trained.model, batch.image, trained.tta).cpu() for batch in batches()]
-        yield from zip(chunk, torch.cat(found).numpy(), strict=True)
+def _format(given: argparse.Namespace) -> str:
+    """Give one of FORMATS.
+
+    Raises:
+        ConfigError: If the suffix names none, options contradict each other, or the format needs a file.
+    """
+    if given.json and given.format not in (None, "json"):
+        raise ConfigError(f"--json: --format {given.format} says otherwise, expected one of them")
+    kind: str | None = "json" if given.json else given.format
+    if kind is None and given.output is not None:
+        suffix = given.output.suffix.lower()
+        if suffix not in SUFFIXES:
+            message = f"--output {given.output}: expected a suffix of {', '.join(SUFFIXES)}"
+            raise ConfigError(message, did_you_mean(suffix, SUFFIXES) or "or --format with another suffix")
+        kind = SUFFIXES[suffix]
+    if kind == "parquet" and given.output is None:
+        raise ConfigError("--format parquet: cannot go to standard output, expected --output FILE")
+    return kind or "csv"
 
 
-def _csv(rows: Iterator[tuple[Path, NDArray[np.float32]]], classes: Sequence[str]) -> str:
-    text = io.StringIO()
-    taken = ("path", "label", "score")
-    labels = [text_cell(name) for name in classes]
-    # Two columns of one name would read back as one.
-    write_row(text, [*taken, *(f"probability of {name}" if name in taken else name for name in labels)])
-    for path, probabilities in rows:
-        best = int(probabilities.argmax())
-        # str of a numpy float32 is the shortest text that reads back as the same number.
-        numbers = [str(value) for value in probabilities]
-        write_row(text, [path_cell(path), labels[best], numbers[best], *numbers])
-    return text.getvalue()
+def _wanted(given: argparse.Namespace, trained: Trained) -> Wanted:
+    if not 0 <= given.top <= len(trained.classes):
+        raise ConfigError(f"--top {given.top}: expected 0 to {len(trained.classes)}, the number of classes")
+    return Wanted(trained.classes, given.top, given.probabilities)
 
 
-def _json(rows: Iterator[tuple[Path, NDArray[np.float32]]], classes: Sequence[str]) -> str:
-    content = []
-    for path, probabilities in rows:
-        best = int(probabilities.argmax())
-        named = {name: float(str(value)) for name, value in zip(classes, probabilities, strict=True)}
-        label = classes[best]
-        content.append({"path": str(path), "label": label, "score": named[label], "probabilities": named})
-    return json.dumps(content, indent=2) + "\n"
+def _decision(folder: RunFolder, trained: Trained) -> Decision | None:
+    """Give the frozen decision of a run, or None where it has none.
+
+    Raises:
+        CheckpointError: If it cannot be read, or was fitted for other weights.
+        ConfigError: If there is test-time augmentation, for which it was not fitted.
+    """
+    found = frozen(folder, trained.model, trained.classes)
+    if found is None:
+        return None
+    require_plain(trained.tta)
+    return found.decision
+
+
+def _in_words(decision: Decision | None) -> str:
+    return "" if decision is None else f", labels by {DECISION}"
+
+
+def _write(kind: str, wanted: Wanted, sink: Sink, chunks: Iterable[list[Row]]) -> list[Row]:
+    """Write every row; give those of files that cannot be used."""
+    bad: list[Row] = []
+    content = writer(kind, wanted, sink)
+    content.start()
+    for rows in chunks:
+        content.add(rows)
+        bad += [row for row in rows if row.error is not None]
+    content.end()
+    return bad
+
+
+def _list_errors(path: Path, bad: Sequence[Row]) -> None:
+    """Write the files that cannot be used beside the output, or remove a list of before, which --force allows."""
+    reasons = [(str(row.path), row.error.reason) for row in bad if row.error is not None]
+    if reasons:
+        write_atomic(path, reasons_table(reasons))
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _unusable(bad: Sequence[Row], total: int, output: Path | None) -> DataError:
+    also = ", ".join(str(row.path) for row in bad[1:NAMED])
+    count = f"{len(bad):,} of {total:,} images cannot be used, the others are written"
+    count += f"; {output.name}.errors.csv lists them" if output is not None else ""
+    first: ImageError | None = bad[0].error
+    return DataError(str(first), f"also {also}; {count}" if also else count)

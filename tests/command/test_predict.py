@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvrun.command.predict import _csv, image_files
+from cvrun.command._trained import load_trained
+from cvrun.command.predict import image_files
+from cvrun.config import load
 from cvrun.errors import DataError
+from cvrun.trainer.digest import digest
 
 
 @pytest.fixture
@@ -59,10 +62,10 @@ def test_folders_are_searched_and_each_image_comes_once(call, trained, image_fol
 
 
 def test_chunks_do_not_show(call, trained, image_folder, tmp_path, monkeypatch):
-    from cvrun.command import predict
+    from cvrun.command import _predicted
 
     call("predict", trained, image_folder, "--output", "one.csv")
-    monkeypatch.setattr(predict, "CHUNK", 7)
+    monkeypatch.setattr(_predicted, "CHUNK", 7)
     call("predict", trained, image_folder, "--output", "many.csv")
     one, many = rows(tmp_path / "one.csv"), rows(tmp_path / "many.csv")
     assert [row["path"] for row in one] == [row["path"] for row in many]
@@ -81,13 +84,134 @@ def test_an_output_that_exists_is_kept_unless_forced(call, trained, image_folder
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n"])
-def test_a_file_that_cannot_be_decoded_is_named_and_nothing_written(call, trained, image_folder, tmp_path, content):
+def test_a_file_that_cannot_be_decoded_is_listed_and_the_others_are_written(
+    call, trained, image_folder, tmp_path, content
+):
     (image_folder / "cat" / "07.png").write_bytes(content)
     said = call("predict", trained, image_folder, "--output", "p.csv")
     assert said.code == 3
     assert "cat/07.png" in said.err
-    assert "1 of 60 images" in said.err
-    assert not (tmp_path / "p.csv").exists()
+    assert "1 of 60 images cannot be used, the others are written; p.csv.errors.csv lists them" in said.err
+    found = [row["path"] for row in rows(tmp_path / "p.csv")]
+    assert found == sorted(str(p) for p in image_folder.rglob("*.png") if p.name != "07.png" or p.parent.name != "cat")
+    (listed,) = rows(tmp_path / "p.csv.errors.csv")
+    assert listed["path"] == str(image_folder / "cat" / "07.png") and listed["reason"]
+
+
+def test_json_lines_name_a_file_that_cannot_be_decoded_in_its_turn(call, trained, image_folder):
+    (image_folder / "cat" / "01.png").write_bytes(b"")
+    said = call("predict", trained, image_folder / "cat", "--format", "jsonl")
+    assert said.code == 3
+    found = [json.loads(line) for line in said.out.splitlines()]
+    assert len(found) == 20
+    assert set(found[1]) == {"path", "error"} and found[1]["error"]
+    assert set(found[2]) == {"path", "label", "score", "probabilities"}
+
+
+def test_a_list_of_errors_is_kept_unless_forced_and_goes_with_its_output(call, trained, image_folder, tmp_path):
+    (tmp_path / "p.csv.errors.csv").write_text("precious")
+    said = call("predict", trained, image_folder, "--output", "p.csv")
+    assert (said.code, (tmp_path / "p.csv.errors.csv").read_text()) == (2, "precious")
+    assert "p.csv.errors.csv exists" in said.err and not (tmp_path / "p.csv").exists()
+    assert call("predict", trained, image_folder, "--output", "p.csv", "--force").code == 0
+    assert not (tmp_path / "p.csv.errors.csv").exists()
+
+
+def test_no_part_of_a_file_stays_where_predicting_fails(call, trained, image_folder, tmp_path, monkeypatch):
+    from cvrun.command import _predicted
+    from cvrun.errors import OutOfMemoryError
+
+    real, calls = _predicted._rows, []
+
+    def fails(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise OutOfMemoryError("memory: used up")
+        return real(*arguments)
+
+    monkeypatch.setattr(_predicted, "_rows", fails)
+    monkeypatch.setattr(_predicted, "CHUNK", 7)
+    before = set(tmp_path.iterdir())
+    assert call("predict", trained, image_folder, "--output", "p.csv").code == 6
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_every_format_says_the_same(call, trained, image_folder, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for suffix in ("csv", "jsonl", "json", "parquet"):
+        assert call("predict", trained, image_folder, "--top", "2", "--output", f"p.{suffix}").code == 0
+    table = parquet.read_table(tmp_path / "p.parquet").to_pylist()
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    assert json.loads((tmp_path / "p.json").read_text()) == lines
+    texts = rows(tmp_path / "p.csv")
+    assert len(table) == len(lines) == len(texts) == 60
+    for cells, line, row in zip(table, lines, texts, strict=True):
+        assert list(cells) == list(row)
+        assert cells["path"] == line["path"] == row["path"]
+        assert cells["label"] == line["label"] == row["label"]
+        for name, value in line["probabilities"].items():
+            assert np.float32(cells[name]) == np.float32(value) == np.float32(row[name])
+        ranked = sorted(line["probabilities"].items(), key=lambda pair: -pair[1])[:2]
+        assert [(best["label"], best["probability"]) for best in line["top"]] == ranked
+        assert [row["top_1"], row["top_2"]] == [cells["top_1"], cells["top_2"]] == [name for name, _ in ranked]
+        assert np.float32(row["top_2_probability"]) == np.float32(ranked[1][1])
+
+
+def test_probabilities_can_be_left_out(call, trained, image_folder):
+    said = call("predict", trained, image_folder / "cat", "--no-probabilities", "--top", "1")
+    assert said.out.splitlines()[0] == "path,label,score,top_1,top_1_probability"
+    (line, *_) = call("predict", trained, image_folder / "cat", "--no-probabilities", "--format", "jsonl").out.split(
+        "\n"
+    )
+    assert set(json.loads(line)) == {"path", "label", "score"}
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (("--top", "4"), "--top 4: expected 0 to 3"),
+        (("--top", "-1"), "--top -1: expected 0 to 3"),
+        (("--format", "parquet"), "expected --output FILE"),
+        (("--output", "p.cvs"), "did you mean '.csv'"),
+        (("--json", "--format", "csv"), "--format csv says otherwise"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(call, trained, image_folder, words, rule):
+    said = call("predict", trained, image_folder, *words)
+    assert (said.code, said.out) == (2, "")
+    assert rule in said.err and said.err.count("\n") == 1
+
+
+def test_labels_are_those_of_the_frozen_decision(call, trained, image_folder):
+    assert call("predict", trained, image_folder, "--json").code == 0
+    plain = json.loads(call("predict", trained, image_folder, "--json").out)
+    content = {
+        "format": 1,
+        "classes": ["cat", "dog", "owl"],
+        "weights": digest(load_trained(load(trained / "spec.yaml", []), trained / "checkpoints", "best", None, print)
+                          .model.state_dict()),
+        "temperature": 2.0,
+        "operating_point": None,
+        "thresholds": None,
+        "reject": {"threshold": 0.5},
+    }  # fmt: skip
+    (trained / "decision.json").write_text(json.dumps(content))
+    said = call("predict", trained, image_folder, "--json")
+    decided = json.loads(said.out)
+    for before, after in zip(plain, decided, strict=True):
+        # Softmax of logits halved is in proportion to the square roots of the probabilities.
+        roots = {name: value**0.5 for name, value in before["probabilities"].items()}
+        want = {name: root / sum(roots.values()) for name, root in roots.items()}
+        assert after["probabilities"] == pytest.approx(want, abs=1e-5)
+        best = max(want, key=want.get)
+        assert after["label"] == (best if want[best] >= 0.5 else None)
+        assert after["score"] == after["probabilities"][best]
+    table = list(csv.DictReader(call("predict", trained, image_folder).out.splitlines()))
+    assert [row["label"] for row in table] == [row["label"] or "" for row in decided]
+    assert json.loads(call("predict", trained, image_folder, "--json", "--no-decision").out) == plain
+    assert call("predict", trained, image_folder, "--tta", "hflip").code == 2
+    (trained / "decision.json").write_text(json.dumps({**content, "weights": "0" * 64}))
+    assert call("predict", trained, image_folder).code == 4
 
 
 def test_missing_paths_and_empty_folders_are_named(call, trained, tmp_path):
@@ -129,22 +253,6 @@ def test_a_path_that_is_no_utf8_keeps_its_bytes(call, trained, image_folder, tmp
     assert b"caf\xe9.png" in (tmp_path / "p.csv").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["a,b", 'say "cat"', "two\nlines", "car\rriage", " space", "", "ü"])
-def test_any_class_name_and_path_survives(tmp_path, name):
-    probabilities = np.array([0.1, 0.9], dtype=np.float32)
-    path = tmp_path / "p.csv"
-    path.write_bytes(_csv(iter([(name, probabilities)]), ("other", name)).encode())
-    with path.open(newline="") as file:
-        assert list(csv.reader(file)) == [["path", "label", "score", "other", name], [name, name, "0.9", "0.1", "0.9"]]
-
-
-@pytest.mark.parametrize("bits", [1, 0x00800000, 0x3F7FFFFF, 0x3DCCCCCD, 0x3EAAAAAB])
-def test_a_float32_survives_its_text(bits):
-    number = np.array([bits], dtype=np.uint32).view(np.float32)
-    text = _csv(iter([("p", number)]), ("a",)).splitlines()[1].split(",")[3]
-    assert np.float32(text).view(np.uint32) == bits
-
-
 def test_a_link_to_a_folder_and_capital_suffixes_are_found(tmp_path):
     (tmp_path / "a").mkdir()
     Image.new("RGB", (4, 4)).save(tmp_path / "a" / "X.PNG")
@@ -156,18 +264,6 @@ def test_a_broken_link_is_missing(tmp_path):
     (tmp_path / "x.png").symlink_to(tmp_path / "nothing")
     with pytest.raises(DataError, match="no such file"):
         image_files([tmp_path / "x.png"])
-
-
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
-def test_names_are_no_formulas_and_numbers_are_numbers(tmp_path, start):
-    name = f"{start}cmd|' /C calc'!A0"
-    probabilities = np.array([-0.5, 1e-7], dtype=np.float32)
-    path = tmp_path / "p.csv"
-    path.write_bytes(_csv(iter([(name, probabilities)]), (name, "other")).encode())
-    with path.open(newline="") as file:
-        header, row = csv.reader(file)
-    assert header == ["path", "label", "score", f"'{name}", "other"]
-    assert row == [f"./{name}", "other", "1e-07", "-0.5", "1e-07"]
 
 
 def test_json_holds_names_as_they_are(call, trained, image_folder, tmp_path):
