@@ -10,8 +10,8 @@ from cvrun import __version__
 from cvrun.command._arguments import parser_of
 from cvrun.command._looked import looked_at
 from cvrun.command._output import show
-from cvrun.command._report_folder import folder_page
 from cvrun.command._report_folder import folder_page, holds_runs
+from cvrun.command._report_formats import give, other_format
 from cvrun.command._run_folder import existing
 from cvrun.command._thumbnails import thumbnails
 from cvrun.errors import printable
@@ -29,7 +29,10 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: report.html in the folder")
     parser.add_argument("--force", action="store_true", help="replace FILE also where it is no page of cvrun report")
     parser.add_argument("--no-images", action="store_true", help="leave the pictures of validation images out")
+    parser.add_argument("--format", choices=("html", "md", "json"), default="html", help="md and json are printed")
     given = parser.parse_args(arguments)
+    if given.format != "html":
+        return give(other_format(given.run, given.format), given.output, given.force)
     path: Path = given.output or given.run / "report.html"
     folder = None if holds_runs(given.run) else existing(given.run)
     require_replaceable(path, given.force)

@@ -1,0 +1,55 @@
+"""The report of a run, or of a folder of runs, as Markdown or JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from cvrun.command._output import show
+from cvrun.command._report_folder import holds_runs, runs_below
+from cvrun.command._run_folder import existing
+from cvrun.errors import ConfigError, printable
+from cvrun.folder import write_atomic
+from cvrun.report.markdown import markdown, markdown_sweep, plain, plain_sweep
+from cvrun.report.run_record import read_record
+
+
+def other_format(path: Path, form: str) -> str:
+    """Give the report as text.
+
+    Args:
+        path: A run, or a folder with runs below it.
+        form: md or json.
+
+    Raises:
+        ConfigError: If there is no such run.
+    """
+    if holds_runs(path):
+        sweep = runs_below(path)
+        return markdown_sweep(sweep) if form == "md" else _json(plain_sweep(sweep))
+    record = read_record(existing(path), [], None)
+    return markdown(record) if form == "md" else _json(plain(record))
+
+
+def give(content: str, output: Path | None, force: bool) -> int:
+    """Print a report, or write it to a file and print where it is; give the exit code.
+
+    Raises:
+        ConfigError: If something stands there already and force is not set.
+        StorageError: If it cannot be written.
+    """
+    if output is None:
+        show(content)
+        return 0
+    if output.is_dir():
+        raise ConfigError(f"--output={output}: is a folder, expected a file name such as report.md")
+    if os.path.lexists(output) and not force:
+        raise ConfigError(f"--output={output}: exists already", "--force replaces it, or take another name")
+    write_atomic(output, content.encode())
+    show(f"{printable(os.fspath(output))}\n", kept=output)
+    return 0
+
+
+def _json(values: object) -> str:
+    return json.dumps(values, indent=2, allow_nan=False) + "\n"
