@@ -11,6 +11,7 @@ from cvrun.command._report_folder import holds_runs, runs_below
 from cvrun.command._run_folder import existing
 from cvrun.errors import ConfigError, printable
 from cvrun.folder import write_atomic
+from cvrun.report.checklist_shown import checklist_markdown, checklist_values
 from cvrun.report.markdown import markdown, markdown_sweep, plain, plain_sweep
 from cvrun.report.run_record import read_record
 
@@ -30,6 +31,29 @@ def other_format(path: Path, form: str) -> str:
         return markdown_sweep(sweep) if form == "md" else _json(plain_sweep(sweep))
     record = read_record(existing(path), [], None)
     return markdown(record) if form == "md" else _json(plain(record))
+
+
+def checklist_of(path: Path, name: str, form: str, output: Path | None) -> str:
+    """Give the checklist of a run as text.
+
+    Args:
+        path: The run.
+        name: claim or tripod.
+        form: md or json.
+        output: Where it will lie, for its links; None where it is printed.
+
+    Raises:
+        ConfigError: If there is no such run.
+    """
+    record = read_record(existing(path), [], None)
+    if form == "json":
+        return _json(checklist_values(record, name))
+    return checklist_markdown(record, name, seen_from(path, output.parent if output else Path()))
+
+
+def seen_from(run: Path, place: Path) -> str:
+    """Give how a link in a folder names a run's folder."""
+    return Path(os.path.relpath(run, place)).as_posix()
 
 
 def give(content: str, output: Path | None, force: bool) -> int:

@@ -11,12 +11,14 @@ from cvrun.command._arguments import parser_of
 from cvrun.command._looked import looked_at
 from cvrun.command._output import show
 from cvrun.command._report_folder import folder_page, holds_runs
-from cvrun.command._report_formats import give, other_format
+from cvrun.command._report_formats import checklist_of, give, other_format, seen_from
 from cvrun.command._run_folder import existing
 from cvrun.command._thumbnails import thumbnails
 from cvrun.errors import printable
 from cvrun.folder import RunFolder, now
 from cvrun.logger._records import read_records
+from cvrun.report.checklist_items import GUIDELINES
+from cvrun.report.checklist_shown import checklist_section
 from cvrun.report.page import require_replaceable, write_page
 from cvrun.report.run_page import run_page
 from cvrun.report.run_record import read_record
@@ -29,25 +31,32 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: report.html in the folder")
     parser.add_argument("--force", action="store_true", help="replace FILE also where it is no page of cvrun report")
     parser.add_argument("--no-images", action="store_true", help="leave the pictures of validation images out")
-    parser.add_argument("--format", choices=("html", "md", "json"), default="html", help="md and json are printed")
+    parser.add_argument("--format", choices=("html", "md", "json"), help="md and json are printed; default: html")
+    about = "what the run knows of CLAIM or TRIPOD+AI, as md unless --format says html or json"
+    parser.add_argument("--checklist", choices=tuple(GUIDELINES), help=about)
     given = parser.parse_args(arguments)
-    if given.format != "html":
-        return give(other_format(given.run, given.format), given.output, given.force)
+    form = given.format or ("md" if given.checklist else "html")
+    if given.checklist and form != "html":
+        return give(checklist_of(given.run, given.checklist, form, given.output), given.output, given.force)
+    if form != "html":
+        return give(other_format(given.run, form), given.output, given.force)
     path: Path = given.output or given.run / "report.html"
-    folder = None if holds_runs(given.run) else existing(given.run)
+    folder = None if holds_runs(given.run) and not given.checklist else existing(given.run)
     require_replaceable(path, given.force)
-    page = folder_page(given.run) if folder is None else page_of(folder, pictures=not given.no_images)
+    page = folder_page(given.run) if folder is None else page_of(folder, not given.no_images, given.checklist, path)
     write_page(path, page, given.force)
     show(f"{printable(os.fspath(path))}\n", kept=path)
     return 0
 
 
-def page_of(folder: RunFolder, pictures: bool) -> str:
+def page_of(folder: RunFolder, pictures: bool, guideline: str | None, path: Path) -> str:
     """Give the page about a run.
 
     Args:
         folder: Of the run.
         pictures: Whether to open validation images, for small pictures of those that the model is wrong about.
+        guideline: Whose checklist is its last section, if any.
+        path: Where the page will lie, for links.
 
     Raises:
         CheckpointError: If its predictions are damaged.
@@ -58,4 +67,6 @@ def page_of(folder: RunFolder, pictures: bool) -> str:
 
     looked = looked_at(folder.predictions / "val.npz", found)
     rows = read_records(folder.records) if folder.records.is_file() else []
-    return run_page(read_record(folder, rows, looked), f"Made by cvrun report {__version__} at {now()}.")
+    record = read_record(folder, rows, looked)
+    more = [checklist_section(record, guideline, seen_from(folder.path, path.parent))] if guideline else []
+    return run_page(record, f"Made by cvrun report {__version__} at {now()}.", more)

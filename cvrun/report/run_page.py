@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cvrun.report.page import Html, Section, code_block, folded, page, paragraph, table
 from cvrun.report.run_data import data
@@ -14,8 +14,8 @@ from cvrun.report.score import interval_of
 from cvrun.report.summary import number
 
 
-def run_page(record: RunRecord, made: str) -> str:
-    """Give the page as HTML; made says with what and when, at its end."""
+def run_page(record: RunRecord, made: str, more: Sequence[Section] = ()) -> str:
+    """Give the page as HTML; made says with what and when, at its end, below the sections of more."""
     sections = [
         _question(record),
         data(record),
@@ -28,6 +28,7 @@ def run_page(record: RunRecord, made: str) -> str:
         _environment(record),
         _disclosure(record),
         _again(record),
+        *more,
     ]
     return page(f"Run {record.name}", _lead(record), sections, made)
 
