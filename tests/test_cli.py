@@ -45,7 +45,9 @@ def test_help_lists_every_command_with_its_line(word, capsys):
 
 
 def test_commands_are_the_modules_of_the_folder():
-    assert {"train", "check", "resume", "eval", "test", "predict", "calibrate", "runs", "options"} <= set(cli.commands())
+    assert {"train", "check", "resume", "eval", "test", "predict", "calibrate", "export", "runs", "options"} <= set(
+        cli.commands()
+    )
     assert not [name for name in cli.commands() if name.startswith("_")]
 
 

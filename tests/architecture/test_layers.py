@@ -58,6 +58,7 @@ ASSEMBLY = {
     "imbalance",
     "outside",
     "decision",
+    "export",
     "temperature",
     "cutoff",
 }
@@ -65,6 +66,7 @@ EDGE = {"cli", "command", "report", "__main__"}
 GROUND_MAY_IMPORT = {"numpy", "torch", "safetensors", "yaml"}
 """What reads the files of others: data, never code."""
 LAZY = {"timm", "torchvision", "sklearn", "tensorboard", "datasets", "pyarrow", "tifffile", "scipy"}
+LAZY |= {"onnx", "onnxruntime", "onnxscript"}
 RUNS_CODE = {"pickle", "cPickle", "joblib", "dill", "cloudpickle", "marshal", "shelve", "jsonpickle", "code", "codeop"}
 UNSAFE_NAMES = {
     *("instantiate", "get_class", "get_method", "register_new_resolver", "register_resolver"),
