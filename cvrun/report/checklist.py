@@ -93,12 +93,6 @@ def _key(spec: Mapping[str, Any], group: str, key: str) -> Any:
     return keys.get(key) if isinstance(keys, Mapping) else None
 
 
-def _source(record: RunRecord, spec: Mapping[str, Any]) -> Fact:
-    option = _key(spec, "data", "option")
-    print_of = record.part("data").get("data_fingerprint")
-    return (f"data={option}, content sha256 {str(print_of)[:12]}", "plan.yaml") if option and print_of else None
-
-
 def _flow(record: RunRecord, *keys: str) -> Fact:
     flow = record.part("data", "flow")
     known = {key: flow[key] for key in keys if type(flow.get(key)) is int}
@@ -143,11 +137,6 @@ def _disjoint(record: RunRecord, spec: Mapping[str, Any]) -> Fact:
     if by and groups:
         return f"groups by {by} are in one part each: " + ", ".join(f"{k} {v}" for k, v in groups.items()), "plan.yaml"
     return ("single images; no key of groups such as patients was given", "spec.yaml") if spec.get("split") else None
-
-
-def _model(record: RunRecord, spec: Mapping[str, Any]) -> Fact:
-    count, said = record.part("model").get("parameters"), _part(spec, "model")
-    return (f"{said}; {count:,} parameters", "plan.yaml") if type(count) is int and said else None
 
 
 def _software(record: RunRecord, spec: Mapping[str, Any]) -> Fact:
@@ -204,7 +193,7 @@ def _imbalance(record: RunRecord, spec: Mapping[str, Any]) -> Fact:
 
 
 _FACTS: Mapping[str, Callable[[RunRecord, Mapping[str, Any]], Fact]] = {
-    "source": _source,
+    "source": _of_spec("data"),
     "exclusions": _exclusions,
     "preprocessing": _of_spec("normalize", "augment"),
     "subset": _subset,
@@ -213,7 +202,7 @@ _FACTS: Mapping[str, Callable[[RunRecord, Mapping[str, Any]], Fact]] = {
     "counts": _counts,
     "split": _split,
     "disjoint": _disjoint,
-    "model": _model,
+    "model": _of_spec("model"),
     "software": _software,
     "weights": _weights,
     "training": _of_spec("augment", "loss", "optimizer", "scheduler", "sampler", "trainer", "early_stopping"),
