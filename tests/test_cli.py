@@ -62,7 +62,7 @@ def test_unknown_command_names_the_nearest(word, nearest, capsys):
     assert cli.main([word]) == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1
-    assert said.err.startswith(f"cvrun: {word}: unknown command, expected one of cache, check, ")
+    assert said.err.startswith(f"cvrun: {word}: unknown command, expected one of cache, calibrate, check, ")
     assert ("did you mean" in said.err) == (nearest is not None)
     assert nearest is None or said.err.endswith(f"; did you mean '{nearest}'?\n")
 
