@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from cvrun.report.checklist import AUTHOR, NOTE, checklist, title_of
 from cvrun.report.markdown import inert
-from cvrun.report.page import Html, Section, paragraph, table, text
+from cvrun.report.page import Cell, Html, Section, paragraph, table, text
 from cvrun.report.run_record import RunRecord
 
 _COLUMNS = ("item", "asks for", "from the run", "proof")
@@ -21,7 +21,7 @@ def checklist_section(record: RunRecord, name: str, base: str) -> Section:
         name: claim or tripod.
         base: The run's folder, seen from where the page lies.
     """
-    rows = []
+    rows: list[list[Cell]] = []
     for line in checklist(record, name):
         link = Html(f'<a href="{text(_target(base, line.file))}">{text(line.file)}</a>') if line.file else Html("")
         rows.append([line.number, line.asks, line.answer or AUTHOR, link])
