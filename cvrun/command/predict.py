@@ -26,7 +26,7 @@ from cvrun.folder import RunFolder, storage_errors, sync_folder, write_atomic
 from cvrun.keys import RESUME_KEYS
 from cvrun.pipeline.decode import ImageError
 from cvrun.pipeline.unreadable import NAMED
-from cvrun.warned import hearing
+from cvrun.warned import Warned, hearing
 
 
 def run(arguments: list[str]) -> int:
@@ -50,14 +50,13 @@ def run(arguments: list[str]) -> int:
         wanted = _wanted(given, trained)
         decision = _decision(folder, trained) if given.decision else None
         paths = image_files(given.paths)
-        chunks = predicted(paths, spec, trained, decision)
+        chunks = _unwarned(predicted(paths, spec, trained, decision), warned)
         if output is None:
             bad = _write(kind, wanted, Standard(), chunks)
         else:
             with replacing(output) as file:
                 bad = _write(kind, wanted, file, chunks)
             _list_errors(output.with_name(f"{output.name}.errors.csv"), bad)
-    warned.require_none()
     if output is not None:
         count = f"{len(paths) - len(bad):,} images"
         done = f"{output}: {count}, {trained.meta['run_id']} at step {trained.step:,}{_in_words(decision)}"
@@ -186,12 +185,21 @@ def _in_words(decision: Decision | None) -> str:
     return "" if decision is None else f", labels by {DECISION}"
 
 
+def _unwarned(chunks: Iterable[list[Row]], warned: Warned) -> Iterator[list[Row]]:
+    """Give chunks; raise ConfigError before the first after a warning, where that is to end the command."""
+    for rows in chunks:
+        warned.require_none()
+        yield rows
+
+
 def _write(kind: str, wanted: Wanted, sink: Sink, chunks: Iterable[list[Row]]) -> list[Row]:
     """Write every row; give those of files that cannot be used."""
     bad: list[Row] = []
     content = writer(kind, wanted, sink)
-    content.start()
-    for rows in chunks:
+    for number, rows in enumerate(chunks):
+        if number == 0:
+            # Not before: what fails at the first images leaves standard output empty.
+            content.start()
         content.add(rows)
         bad += [row for row in rows if row.error is not None]
     content.end()

@@ -177,6 +177,10 @@ def test_a13_a_warning_ends_what_uses_a_strict_run(call, odd, image_folder, comm
     assert (said.code, said.out) == (2, "")
     assert said.err.count("warning: DecompressionBombWarning: ") == 1
     assert said.err.splitlines()[-1].startswith(f"cvrun {command}: strict_warnings=true: DecompressionBombWarning")
+    if command == "predict":
+        file = odd.parent / "strict.csv"
+        assert call(*words, "--output", file).code == 2
+        assert not list(odd.parent.glob("*strict.csv*"))
     loose = [*(["--set"] if command == "predict" else []), "strict_warnings=false"]
     said = call(*words, *loose)
     assert said.code == 0
