@@ -1,4 +1,5 @@
 import hashlib
+import logging
 import os
 import signal
 import sys
@@ -134,3 +135,13 @@ def call(capsys, tmp_path, monkeypatch):
         return Said(code, out, err)
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def no_stream_is_left_in_the_root_logger():
+    """A handler that a library adds within a test keeps that test's stream, which is closed afterwards."""
+    before = logging.root.handlers[:]
+    yield
+    for handler in logging.root.handlers[:]:
+        if handler not in before and type(handler) is logging.StreamHandler:
+            logging.root.removeHandler(handler)
