@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import warnings
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -17,6 +19,20 @@ NET = [
     *("trainer.ema_decay=0.9", "trainer.max_grad_norm=1"),
 ]
 OPTIMIZERS = ["sgd", "sgd_nesterov", "adam", "adamw", "adagrad", "rmsprop"]
+
+
+@contextmanager
+def no_waiting():
+    """Raise where a CUDA operation makes the processor wait for the device."""
+    torch.cuda.synchronize()
+    with warnings.catch_warnings():
+        # The first call in a process warns that not every such operation is known.
+        warnings.simplefilter("ignore")
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def losses(run, state, num: int) -> list[float]:
@@ -67,13 +83,9 @@ def test_a_step_does_not_wait_for_the_device(start, precision, optimizer):
     state.model.train()
     for _ in range(3):
         state.loss_mean.add(update(run, state, batch), len(batch), state.step - 1)
-    torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with no_waiting():
         for _ in range(3):
             state.loss_mean.add(update(run, state, batch), len(batch), state.step - 1)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
     assert state.loss_mean.value() > 0
 
 
@@ -81,26 +93,19 @@ def test_a_batch_does_not_wait_for_the_device(start):
     run, _ = start(*NET)
     batches = iter(run.train_batches(0))
     next(batches)
-    torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with no_waiting():
         batch = next(batches)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
     assert batch.image.is_cuda and batch.image.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_the_sync_detector_works():
     """Otherwise the tests above could not fail."""
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        with pytest.raises(RuntimeError, match="synchroniz"):
-            torch.ones(1, device="cuda").item()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
+    with no_waiting(), pytest.raises(RuntimeError, match="synchroniz"):
+        torch.ones(1, device="cuda").item()
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.* is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_compiled_model_trains_and_is_evaluated(start, precision):
     words = [*NET, "model.drop_rate=0", f"trainer.precision={precision}"]
