@@ -127,6 +127,8 @@ class Bench:
     def against_synthetic(self, rounds: int) -> dict:
         """Give the rates of both in each round, and the waits of a step."""
         began = time.perf_counter()
+        if self.device != "cpu":
+            torch.cuda.reset_peak_memory_stats()
         found = [{"synthetic": self._synthetic(), "cvrun": self._trainer()} for _ in range(rounds + 1)][1:]
         waits = self._waits()
         peak = torch.cuda.max_memory_allocated() / 2**30 if self.device != "cpu" else 0.0
@@ -191,7 +193,7 @@ class Bench:
             warnings.simplefilter("always")
             train(dataclasses.replace(self.run, stop=stop), self.state)
         for warning in caught:
-            if "synchroniz" in str(warning.message):
+            if "called a synchronizing" in str(warning.message):
                 places[f"{'/'.join(Path(warning.filename).parts[-3:])}:{warning.lineno}"] += 1
         return places
 
