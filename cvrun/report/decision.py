@@ -12,6 +12,8 @@ from cvrun.report.tables import text_table
 _MOST_CLASSES = 25
 """A table with more rows is left to --json."""
 
+_RIGHT = range(1, 5)
+
 
 def in_words(parts: Mapping[str, Any]) -> str:
     """Give what a decision does, in one line.
@@ -57,28 +59,23 @@ def decision_text(found: Mapping[str, Any]) -> str:
 
 
 def rates_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Give an empty line and the rates of each class against the rest, or nothing where there are too many.
+    """Give the rates of each class against the rest, two tables, or nothing where there are too many classes.
 
     Args:
         rows: As `cvrun.command._decided.class_rates` gives them.
     """
     if not 0 < len(rows) <= _MOST_CLASSES:
         return ""
-    names = ("sensitivity", "specificity", "ppv", "npv")
-    cells = [
-        [
-            str(row["class"]),
-            f"{row['tp'] + row['fn']:,}",
-            number(row["prevalence"]),
-            *(_share(row, name) for name in names),
-            _ratio(row["lr_positive"]),
-            _ratio(row["lr_negative"]),
-        ]
-        for row in rows
-    ]
-    shown = ("sensitivity (95%)", "specificity (95%)", "PPV (95%)", "NPV (95%)")
-    columns = ["class", "images", "prevalence", *shown, "LR+", "LR-"]
-    return "\n" + text_table(columns, cells, right=range(1, len(columns)))
+    found, called = [], []
+    for row in rows:
+        name = str(row["class"])
+        share = [_share(row, rate) for rate in ("sensitivity", "specificity", "ppv", "npv")]
+        found.append([name, f"{row['tp'] + row['fn']:,}", number(row["prevalence"]), *share[:2]])
+        called.append([name, *share[2:], _ratio(row["lr_positive"]), _ratio(row["lr_negative"])])
+    # Side by side they would be wider than most terminals.
+    first = text_table(["class", "images", "prevalence", "sensitivity (95%)", "specificity (95%)"], found, right=_RIGHT)
+    second = text_table(["class", "PPV (95%)", "NPV (95%)", "LR+", "LR-"], called, right=_RIGHT)
+    return f"\n{first}\n{second}"
 
 
 def calibration_table(found: Mapping[str, Mapping[str, float | None]]) -> str:

@@ -64,10 +64,11 @@ def test_rates_have_a_row_a_class_and_undefined_ones_a_dash():
     intervals = {f"{name}_interval": [0.125, 0.875] for name in ("sensitivity", "specificity", "ppv", "npv")}
     row = {"class": "[bold]x", "tp": 3, "fn": 2000, "prevalence": 0.1, **rates, **intervals}
     lines = rates_table([row]).splitlines()
-    columns = "class images prevalence sensitivity (95%) specificity (95%) PPV (95%) NPV (95%) LR+ LR-"
-    assert lines[1].split() == columns.split()
-    cells = "[bold]x 2,003 0.1000 0.5000 (0.125 to 0.875) 1.0000 (0.125 to 0.875) - 0.2500 (0.125 to 0.875) 62.67 -"
-    assert lines[3].split() == cells.split()
+    assert lines[1].split() == "class images prevalence sensitivity (95%) specificity (95%)".split()
+    assert lines[3].split() == "[bold]x 2,003 0.1000 0.5000 (0.125 to 0.875) 1.0000 (0.125 to 0.875)".split()
+    assert lines[5].split() == "class PPV (95%) NPV (95%) LR+ LR-".split()
+    assert lines[7].split() == "[bold]x - 0.2500 (0.125 to 0.875) 62.67 -".split()
+    assert max(map(len, lines)) <= 80
     assert rates_table([]) == rates_table([row] * 26) == ""
 
 
