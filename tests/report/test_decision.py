@@ -1,5 +1,7 @@
 """A decision as text."""
 
+import re
+
 import pytest
 
 from cvrun.report.decision import calibration_table, coverage_table, decision_text, in_words, rates_table
@@ -64,10 +66,10 @@ def test_rates_have_a_row_a_class_and_undefined_ones_a_dash():
     intervals = {f"{name}_interval": [0.125, 0.875] for name in ("sensitivity", "specificity", "ppv", "npv")}
     row = {"class": "[bold]x", "tp": 3, "fn": 2000, "prevalence": 0.1, **rates, **intervals}
     lines = rates_table([row]).splitlines()
-    assert lines[1].split() == "class images prevalence sensitivity (95%) specificity (95%)".split()
-    assert lines[3].split() == "[bold]x 2,003 0.1000 0.5000 (0.125 to 0.875) 1.0000 (0.125 to 0.875)".split()
-    assert lines[5].split() == "class PPV (95%) NPV (95%) LR+ LR-".split()
-    assert lines[7].split() == "[bold]x - 0.2500 (0.125 to 0.875) 62.67 -".split()
+    assert re.split("  +", lines[1]) == ["class", "images", "prevalence", "sensitivity (95%)", "specificity (95%)"]
+    assert re.split("  +", lines[3])[1:] == ["2,003", "0.1000", "0.5000 (0.125 to 0.875)", "1.0000 (0.125 to 0.875)"]
+    assert re.split("  +", lines[5]) == ["class", "PPV (95%)", "NPV (95%)", "LR+", "LR-"]
+    assert re.split("  +", lines[7])[-3:] == ["0.2500 (0.125 to 0.875)", "62.67", "-"]
     assert max(map(len, lines)) <= 80
     assert rates_table([]) == rates_table([row] * 26) == ""
 
