@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "cvrun"
 
 GROUND = {"", "errors", "rng", "duration", "dist", "folder", "cache", "fault", "tensorfile", "yamlfile", "streams"}
 GROUND |= {"allocator", "cores", "lock", "ranks", "cells", "physical", "stopping", "patience", "interval", "warned"}
-GROUND |= {"ledger", "opening", "sketch"}
+GROUND |= {"ledger", "opening", "sketch", "ensemble"}
 PARTS = {
     "data",
     "split",
@@ -61,6 +61,7 @@ ASSEMBLY = {
     "export",
     "temperature",
     "cutoff",
+    "viewable",
 }
 EDGE = {"cli", "command", "report", "__main__"}
 GROUND_MAY_IMPORT = {"numpy", "torch", "safetensors", "yaml"}
