@@ -39,6 +39,7 @@ from cvrun.spec import Spec
 from cvrun.split import Split
 from cvrun.streams import tell
 from cvrun.trainer import TrainingPlan
+from cvrun.viewable import try_views
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _plan(
     together: Together,
 ) -> Plan:
     data = facts(selection)
-    metrics = _metrics(len(data.classes))
+    metrics = metrics_of(len(data.classes))
     imbalance = imbalance_of(spec, selection.manifest, selection.split)
     training = _training(spec, imbalance, metrics)
     shape = Shape(data.form.channels, data.form.size, len(data.classes), data.classes)
@@ -128,6 +129,7 @@ def _plan(
     smallest = smallest_part(training, spec.settings.devices)
     with counting() as flops:
         num_parameters = try_model(spec, shape, smallest)
+    try_views(spec, shape)
     if precision is None:
         work = Work(spec, training, shape, counts, metrics, threads, num_parameters, flops())
         decision = together.first(lambda: settle(work, device))
@@ -177,7 +179,8 @@ def resolve_device(asked: str) -> str:
     return asked
 
 
-def _metrics(num_classes: int) -> tuple[Metric, ...]:
+def metrics_of(num_classes: int) -> tuple[Metric, ...]:
+    """Give every metric that is defined for a number of classes, in the order of their names."""
     modules = ((name, options.load("metric", name)) for name in options.module_names("metric"))
     return tuple(Metric(name, m.MODE, m.values) for name, m in modules if num_classes >= m.MIN_CLASSES)
 
