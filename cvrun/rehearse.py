@@ -26,7 +26,7 @@ from cvrun.pipeline.shard import smallest_share
 from cvrun.spec import Spec
 from cvrun.trainer import TrainingPlan
 
-_SMALL = 2_000_000
+SMALL = 2_000_000
 """Numbers up to which a model is tried in memory, which takes milliseconds; torch's rules for the meta device import a
 part of the compiler, which takes a second, though a larger model's library has often done so already."""
 
@@ -120,8 +120,8 @@ def try_model(spec: Spec, shape: Shape, smallest: int) -> int:
     """
     choice = spec.parts["model"]
     form = f"{shape.channels}x{shape.size}x{shape.size}"
-    with torch.device("meta"), _NoDraws(), torch.inference_mode():
-        model: nn.Module = options.build("model", choice.option, choice.config, shape, False)
+    with torch.inference_mode():
+        model = on_shapes(spec, shape)
     num_trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     num_images = min(smallest, 2)
     try:
@@ -140,10 +140,18 @@ def try_model(spec: Spec, shape: Shape, smallest: int) -> int:
     return num_trainable
 
 
+def on_shapes(spec: Spec, shape: Shape) -> nn.Module:
+    """Give the model on the meta device, where it has shapes and no numbers."""
+    choice = spec.parts["model"]
+    with torch.device("meta"), _NoDraws():
+        model: nn.Module = options.build("model", choice.option, choice.config, shape, False)
+    return model
+
+
 def _try_images(spec: Spec, shape: Shape, model: nn.Module, num_images: int) -> Tensor:
     """Give the logits of images by model, which lies on the meta device; a small one is built again, in memory."""
     images = num_images, shape.channels, shape.size, shape.size
-    if sum(parameter.numel() for parameter in model.parameters()) > _SMALL:
+    if sum(parameter.numel() for parameter in model.parameters()) > SMALL:
         with torch.device("meta"), torch.inference_mode():
             try:
                 return cast(Tensor, model.train()(torch.empty(images)))
@@ -198,9 +206,8 @@ def smallest_part(training: TrainingPlan, devices: int) -> int:
 
 def leaves_parameters_out(spec: Spec, shape: Shape) -> bool:
     """Give whether the model has trainable parameters that its logits do not depend on; True where nobody can tell."""
-    choice = spec.parts["model"]
+    model = on_shapes(spec, shape)
     with torch.device("meta"), _NoDraws():
-        model: nn.Module = options.build("model", choice.option, choice.config, shape, False)
         try:
             model.train()(torch.empty(2, shape.channels, shape.size, shape.size)).sum().backward()
         except Exception:  # an operation without a shape rule raises whatever it does

@@ -26,6 +26,7 @@ from cvrun.trainer import checkpoint
 from cvrun.trainer.belonging import require_own_split
 from cvrun.tta import TTA
 from cvrun.typed import to_dataclass
+from cvrun.viewable import require_views
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def load_trained(spec: Spec, checkpoints: Path, which: str, tta: str | None, war
 
     Raises:
         CheckpointError: If there is no intact checkpoint, or it belongs to another run.
-        ConfigError: If tta is not a choice.
+        ConfigError: If tta is not a choice, or the model does not take its views.
     """
     found = checkpoint.newest(checkpoints, "step", warn)
     if found is None:
@@ -101,14 +102,17 @@ def load_trained(spec: Spec, checkpoints: Path, which: str, tta: str | None, war
     keep_freed(spec.settings.keep_memory)
     if spec.settings.threads:
         torch.set_num_threads(spec.settings.threads)
+    model = arranged(model.to(device), meta["precision"], device).eval()
+    views = build_tta(spec) if tta is None else _named_tta(tta)
+    require_views(views, f"tta={spec.parts['tta'].option}" if tta is None else f"--tta {tta}", model, shape)
     return Trained(
-        model=arranged(model.to(device), meta["precision"], device).eval(),
+        model=model,
         step=step,
         classes=tuple(meta["classes"]),
         form=form,
         normalize=normalize,
         autocast=autocast(meta["precision"], device),
-        tta=build_tta(spec) if tta is None else _named_tta(tta),
+        tta=views,
         # Runs of before have none.
         prior_shift=tuple(meta.get("prior_shift", ())),
         device=device,

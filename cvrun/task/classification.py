@@ -18,7 +18,8 @@ from cvrun.metric import Metric, Prediction
 from cvrun.metric._table import confusion_matrix, per_class, undefined
 from cvrun.pipeline import Batch
 from cvrun.task._prior import Shifted, shift_between, unshifted
-from cvrun.tta import TTA, merge_views
+from cvrun.tta import TTA
+from cvrun.tta._passes import predict_labels
 
 PRIORS = ("none", "train")
 
@@ -65,10 +66,11 @@ class Classification:
 
     def predict(self, model: nn.Module, image: Tensor, tta: TTA) -> Tensor:
         """Give probabilities (B, K) float32 of normalized images (B, C, H, W)."""
-        if not tta:
-            return torch.softmax(self.at_prior(model(image).float()), dim=1)
-        views = [self.at_prior(model(view.forward(image)).float()) for view in tta.views]
-        return merge_views(torch.stack(views), tta.merge)
+
+        def logits(seen: Tensor) -> Tensor:
+            return self.at_prior(model(seen).float())
+
+        return predict_labels(logits, image, tta) if tta else torch.softmax(logits(image), dim=1)
 
     def metrics(self, prediction: Prediction) -> dict[str, float]:
         """Give every metric by its name."""

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from cvrun.errors import one_of
-from cvrun.tta import MERGES, TTA, View
+from cvrun.tta import MERGES, TTA
+from cvrun.tta._oriented import oriented
 
 
 @dataclass(frozen=True)
@@ -32,16 +30,4 @@ class Config:
 
 def build(config: Config) -> TTA:
     """Give the eight views; the first is the image as it is."""
-    return TTA(tuple(_view(turns, flipped) for flipped in (False, True) for turns in range(4)), config.merge)
-
-
-def _view(turns: int, flipped: bool) -> View:
-    def forward(image: Tensor) -> Tensor:
-        turned = torch.rot90(image, turns, (-2, -1))
-        return turned.flip(-1) if flipped else turned
-
-    def inverse(dense: Tensor) -> Tensor:
-        unflipped = dense.flip(-1) if flipped else dense
-        return torch.rot90(unflipped, -turns, (-2, -1))
-
-    return View(f"rot{90 * turns}" + ("_hflip" if flipped else ""), forward, inverse)
+    return TTA(tuple(oriented(turns, flipped) for flipped in (False, True) for turns in range(4)), config.merge)

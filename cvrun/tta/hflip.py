@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from cvrun.errors import one_of
-from cvrun.tta import MERGES, TTA, View
+from cvrun.tta import MERGES, TTA
+from cvrun.tta._oriented import oriented
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,4 @@ class Config:
 
 def build(config: Config) -> TTA:
     """Give the two views."""
-    return TTA((View("plain", _same, _same), View("hflip", _mirror, _mirror)), config.merge)
-
-
-def _same(image: Tensor) -> Tensor:
-    return image
-
-
-def _mirror(image: Tensor) -> Tensor:
-    return image.flip(-1)
+    return TTA((oriented(0, flipped=False), oriented(0, flipped=True)), config.merge)

@@ -77,6 +77,25 @@ def test_views_of_one_image_never_touch_another() -> None:
         torch.testing.assert_close(alone, merge_views(logits, merge))
 
 
+@pytest.mark.parametrize(
+    ("merge", "expected"),
+    [
+        ("mean", [0.8, 0.1, 0.1]),
+        ("gmean", [0.8, 0.1, 0.1]),
+        ("max", [0.8, 0.1, 0.1]),
+        ("mean_logits", [0.8, 0.1, 0.1]),
+        ("vote", [1.0, 0.0, 0.0]),
+    ],
+)
+def test_a_view_does_not_count_where_it_shows_nothing(merge: str, expected: list[float]) -> None:
+    # Two pixels: both views show the first, only one view the second.
+    logits = logits_of([0.8, 0.1, 0.1], [0.4, 0.5, 0.1])[..., None].repeat(1, 1, 1, 2)
+    seen = torch.tensor([[True, True], [True, False]])[:, None, None]
+    result = merge_views(logits, merge, seen)
+    assert result[0, :, 1].tolist() == pytest.approx(expected, abs=1e-6)
+    torch.testing.assert_close(result[0, :, 0], merge_views(logits[..., 0], merge)[0])
+
+
 def test_another_word_is_an_error() -> None:
     with pytest.raises(ValueError, match="merge=median"):
         merge_views(torch.zeros(1, 1, 2), "median")
