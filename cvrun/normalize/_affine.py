@@ -34,7 +34,7 @@ class Affine:
         """Give image (B, C, H, W), uint8 or float32 in [0, 255], normalized as float32."""
         if image.device.type != "cpu" or not image.is_contiguous(memory_format=torch.channels_last):
             scale, shift = _constants(self.mean, self.std, image.device, 0)
-            return torch.addcmul(shift, image.to(torch.float32), scale)
+            return torch.addcmul(shift, image, scale)
         # Whole rows at a time: with three channels side by side a loop of three numbers takes twice as long.
         num, channels, height, width = image.shape
         scale, shift = _constants(self.mean, self.std, image.device, width * channels // len(self.mean))

@@ -114,7 +114,7 @@ def resized(
         channels: Of the images.
 
     Returns:
-        uint8 (B, size, size, C), where pixels are.
+        uint8 (B, size, size, C), contiguous, where pixels are.
     """
     device, num = pixels.device, len(start)
     rows, columns = _even(int(height.max())), _even(int(width.max()))
@@ -130,11 +130,12 @@ def resized(
     found = runs.index_select(0, (start[:, None] + y * stride[:, None]).flatten())
     # Levels are exact in 16 bits; products are added up in 32.
     kind = torch.float16 if device.type == "cuda" else torch.float32
-    image = found.view(num, rows, columns, channels).permute(0, 3, 1, 2).to(kind, memory_format=torch.contiguous_format)
+    # Channels stand between rows and columns, so that each of the two products is one of plain matrices.
+    image = found.view(num, rows, columns, channels).permute(0, 1, 3, 2).to(kind, memory_format=torch.contiguous_format)
     across = weights(wide, width, size, kind).mT
-    image = torch.bmm(image.view(num, channels * rows, columns), across).round_().view(num, channels, rows, size)
-    down = weights(tall, height, size, kind)[:, None]
-    return (down @ image).round_().to(torch.uint8).permute(0, 2, 3, 1)
+    image = torch.bmm(image.view(num, rows * channels, columns), across).round_().view(num, rows, channels * size)
+    image = torch.bmm(weights(tall, height, size, kind), image).round_().view(num, size, channels, size)
+    return image.permute(0, 1, 3, 2).to(torch.uint8, memory_format=torch.contiguous_format)
 
 
 def weights(lengths: Tensor, known: Tensor, size: int, kind: torch.dtype) -> Tensor:

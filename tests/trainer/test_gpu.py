@@ -105,7 +105,7 @@ def test_the_sync_detector_works():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.torch.jit.* is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit.* is deprecated:DeprecationWarning", "ignore:TensorFloat32 tensor cores")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_compiled_model_trains_and_is_evaluated(start, precision):
     words = [*NET, "model.drop_rate=0", f"trainer.precision={precision}"]
