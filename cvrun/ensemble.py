@@ -80,7 +80,7 @@ def greedy(probabilities: Sequence[Probabilities], score: Callable[[NDArray[np.f
 
     Args:
         probabilities: Of each model on the images that it is fitted on, (N, K).
-        score: Gives how good probabilities (N, K) are, higher is better; NaN where that is undefined.
+        score: Gives how good probabilities (N, K) are, higher is better; -inf where that is undefined.
 
     Raises:
         ValueError: If no model has a score.
@@ -88,8 +88,8 @@ def greedy(probabilities: Sequence[Probabilities], score: Callable[[NDArray[np.f
     total, order, scores = np.zeros(probabilities[0].shape), list[int](), list[float]()
     while len(order) < PICKS:
         found = [score((total + each) / (len(order) + 1)) for each in probabilities]
-        best = max(range(len(found)), key=lambda at: -math.inf if math.isnan(found[at]) else found[at])
-        if math.isnan(found[best]):
+        best = max(range(len(found)), key=found.__getitem__)
+        if found[best] == -math.inf:
             break
         if scores and not found[best] > scores[-1] + LEAST_GAIN * max(abs(scores[-1]), 1.0):
             break

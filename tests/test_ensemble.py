@@ -160,7 +160,7 @@ def test_greedy_stops_at_equal_models_and_has_no_opinion_without_a_score():
     each, targets = models(5)
     assert greedy([each[0]] * 3, SCORES["loss"](targets)).order == (0,)
     with pytest.raises(ValueError, match="no model has a score"):
-        greedy(each, lambda p: float("nan"))
+        greedy(each, lambda p: -np.inf)
 
 
 def test_agreement_counts_images_on_which_all_say_the_same():

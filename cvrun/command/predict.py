@@ -11,18 +11,14 @@ from typing import BinaryIO
 
 from cvrun.cells import reasons_table
 from cvrun.command._arguments import parser_of
-from cvrun.command._decided import frozen, require_plain
-from cvrun.command._output import say, show
+from cvrun.command._output import show
 from cvrun.command._predict_formats import FORMATS, SUFFIXES, Sink, Wanted, writer
 from cvrun.command._predicted import Row, predicted
-from cvrun.command._run_folder import existing
-from cvrun.command._trained import Trained, load_trained
-from cvrun.config import load
+from cvrun.command._predictor import predictor
 from cvrun.data import IMAGE_SUFFIXES
 from cvrun.decision import NAME as DECISION
-from cvrun.decision import Decision
 from cvrun.errors import ConfigError, DataError, did_you_mean, printable
-from cvrun.folder import RunFolder, storage_errors, sync_folder, write_atomic
+from cvrun.folder import storage_errors, sync_folder, write_atomic
 from cvrun.keys import RESUME_KEYS
 from cvrun.pipeline.decode import ImageError
 from cvrun.pipeline.unreadable import NAMED
@@ -42,15 +38,11 @@ def run(arguments: list[str]) -> int:
     for path in (output, errors):
         if path is not None and os.path.lexists(path) and not given.force:
             raise ConfigError(f"--output {output}: {path.name} exists, expected a new file", "--force replaces it")
-    folder = existing(given.run)
-    spec = load(folder.spec, given.set)
     with hearing() as warned:
-        warned.strict = spec.settings.strict_warnings
-        trained = load_trained(spec, folder.checkpoints, given.checkpoint, given.tta, say)
-        wanted = _wanted(given, trained)
-        decision = _decision(folder, trained) if given.decision else None
+        found = predictor(given, warned)
+        wanted = _wanted(given, found.classes)
         paths = image_files(given.paths)
-        chunks = _unwarned(predicted(paths, spec, trained, decision), warned)
+        chunks = _unwarned(predicted(paths, found.models, found.merge, found.decision), warned)
         if output is None:
             bad = _write(kind, wanted, Standard(), chunks)
         else:
@@ -59,8 +51,7 @@ def run(arguments: list[str]) -> int:
             _list_errors(output.with_name(f"{output.name}.errors.csv"), bad)
     if output is not None:
         count = f"{len(paths) - len(bad):,} images"
-        done = f"{output}: {count}, {trained.meta['run_id']} at step {trained.step:,}{_in_words(decision)}"
-        show(f"{printable(done)}\n", kept=output)
+        show(f"{printable(f'{output}: {count}, {found.name}')}\n", kept=output)
     if bad:
         raise _unusable(bad, len(paths), output)
     return 0
@@ -123,7 +114,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 def _parser() -> argparse.ArgumentParser:
     about = f"{__doc__} A file that cannot be used does not end it: the others are written, it is listed, exit code 3."
     parser = parser_of("predict", about)
-    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument("run", type=Path, help="a run's folder, or that of an ensemble")
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, or folders of images")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write; default: standard output")
     parser.add_argument("--force", action="store_true", help="replace the output file")
@@ -132,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--top", type=int, default=0, metavar="K", help="columns of the K most probable classes")
     probabilities = argparse.BooleanOptionalAction
     parser.add_argument("--probabilities", action=probabilities, default=True, help="a column a class; default: yes")
-    how = f"labels by the run's {DECISION}, where it has one; default: yes"
+    how = f"labels by the run's {DECISION}, where it has one; an ensemble has none; default: yes"
     parser.add_argument("--decision", action=argparse.BooleanOptionalAction, default=True, help=how)
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
     parser.add_argument("--tta", metavar="CHOICE", help="test-time augmentation instead of the run's own")
@@ -161,28 +152,10 @@ def _format(given: argparse.Namespace) -> str:
     return kind or "csv"
 
 
-def _wanted(given: argparse.Namespace, trained: Trained) -> Wanted:
-    if not 0 <= given.top <= len(trained.classes):
-        raise ConfigError(f"--top {given.top}: expected 0 to {len(trained.classes)}, the number of classes")
-    return Wanted(trained.classes, given.top, given.probabilities)
-
-
-def _decision(folder: RunFolder, trained: Trained) -> Decision | None:
-    """Give the frozen decision of a run, or None where it has none.
-
-    Raises:
-        CheckpointError: If it cannot be read, or was fitted for other weights.
-        ConfigError: If there is test-time augmentation, for which it was not fitted.
-    """
-    found = frozen(folder, trained.model, trained.classes)
-    if found is None:
-        return None
-    require_plain(trained.tta)
-    return found.decision
-
-
-def _in_words(decision: Decision | None) -> str:
-    return "" if decision is None else f", labels by {DECISION}"
+def _wanted(given: argparse.Namespace, classes: tuple[str, ...]) -> Wanted:
+    if not 0 <= given.top <= len(classes):
+        raise ConfigError(f"--top {given.top}: expected 0 to {len(classes)}, the number of classes")
+    return Wanted(classes, given.top, given.probabilities)
 
 
 def _unwarned(chunks: Iterable[list[Row]], warned: Warned) -> Iterator[list[Row]]:

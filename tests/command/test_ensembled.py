@@ -1,0 +1,81 @@
+"""What an ensemble is measured by, and against which run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
+
+from cvrun.audit.suspects import Predicted
+from cvrun.command import _ensembled
+from cvrun.command._ensembled import Wanted, differences, ensembled
+from cvrun.command._members import Member
+from cvrun.errors import ConfigError, DataError
+from cvrun.folder import RunFolder
+
+IMAGES = 400
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Three runs of two classes: the first and the second are each good on one half, the third is bad."""
+    random = np.random.default_rng(0)
+    kept = {}
+    for part in ("val", "test"):
+        targets = random.integers(0, 2, IMAGES)
+        for run, skill in zip("abc", ((3, 0), (0, 2), (-1, -1)), strict=True):
+            shift = np.where(np.arange(IMAGES) % 2 == 0, *skill)
+            logits = shift * (2 * targets - 1) + random.standard_normal(IMAGES)
+            second = (1 / (1 + np.exp(-logits))).astype(np.float32).astype(np.float64)
+            probabilities = np.stack([1 - second, second], axis=1)
+            ids = [f"{part}{i}" for i in range(IMAGES)]
+            kept[run, part] = Predicted(Path(run), ids, targets, probabilities, ["cat", "dog"])
+    monkeypatch.setattr(_ensembled, "predictions", lambda member, name: kept[member.run_id, name])
+    found = [Member(RunFolder(Path(f"/{name}")), name, name, 1, name, {}) for name in "abc"]
+    return found, kept
+
+
+def test_the_best_run_is_the_one_of_val_also_on_test(runs):
+    members, kept = runs
+    # On test the third run is the best one; nobody knows that yet.
+    right = np.eye(2)[kept["c", "test"].labels] * 0.98 + 0.01
+    object.__setattr__(kept["c", "test"], "probabilities", right)
+    found = ensembled(members, Wanted("mean", "test", False, "accuracy"))
+    val = [accuracy_score(kept[run, "val"].labels, kept[run, "val"].probabilities.argmax(axis=1)) for run in "abc"]
+    assert found.best == int(np.argmax(val)) != 2 and found.scores == pytest.approx(val)
+
+
+@pytest.mark.parametrize("merge", ["mean", "greedy"])
+def test_differences_are_those_of_scikit_learn(runs, merge):
+    members, kept = runs
+    found = ensembled(members, Wanted(merge, "val", False, "loss"))
+    targets = kept["a", "val"].labels
+    best = kept["abc"[found.best], "val"].probabilities
+    here = found.prediction.probabilities.astype(np.float64)
+    rows = {row["metric"]: row for row in differences(found)}
+    assert list(rows) == ["accuracy", "brier", "ece", "loss"]
+    for name, function in (
+        ("loss", lambda y, p: log_loss(y, p / p.sum(axis=1, keepdims=True))),
+        ("brier", lambda y, p: brier_score_loss(y, p[:, 1])),
+        ("accuracy", lambda y, p: accuracy_score(y, p.argmax(axis=1))),
+    ):
+        want = function(targets, here) - function(targets, best)
+        assert rows[name]["difference"] == pytest.approx(want, abs=1e-6)
+        better = want > 0 if name == "accuracy" else want < 0
+        assert rows[name]["verdict"] == ("better" if better else "worse")
+    assert (found.selected is None) == (merge == "mean")
+    if merge == "greedy":
+        assert found.selected.picks.tolist()[2] == 0 and min(found.selected.picks.tolist()[:2]) > 0
+        assert rows["loss"]["verdict"] == "better"
+
+
+def test_a_metric_that_does_not_exist_or_is_undefined_is_refused(runs):
+    members, kept = runs
+    with pytest.raises(ConfigError, match="--metric aucc: expected one of accuracy, .*; did you mean 'mcc'"):
+        ensembled(members, Wanted("mean", "val", False, "aucc"))
+    for run in "abc":
+        kept[run, "val"].labels[:] = 0
+    with pytest.raises(DataError, match="--metric roc_auc: undefined on the val images of every run"):
+        ensembled(members, Wanted("greedy", "val", False, "roc_auc"))
+    rows = {row["metric"]: row for row in differences(ensembled(members, Wanted("mean", "val", False, "loss")))}
+    assert rows["loss"]["verdict"] in ("better", "worse")
