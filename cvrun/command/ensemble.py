@@ -90,6 +90,7 @@ def content(folder: RunFolder, runs: Sequence[Member], wanted: Wanted, found: En
         "agreed": agreed(found.together.probabilities),
         "cost": len(found.ensemble.used),
         "selection": _selection(wanted, found),
+        "same_split": len({one.fingerprints.get("split") for one in runs}) == 1,
         "decisions_applied": False,
     }
 

@@ -25,6 +25,8 @@ def ensemble_text(found: Mapping[str, Any]) -> str:
         f"{found['agreed']:,} of {images:,} images get the same label from all {total} runs",
         f"cost: each image goes through {models}; a run's decision.json is not applied",
     ]
+    if not found["same_split"]:
+        lines.append("the runs differ in their split; none was trained on an image of these")
     if found["merge"] == "vote":
         lines.append("shares of votes are no probabilities: read accuracy, not loss, brier and ece")
     if found["part"] == "val" and found["merge"] == "greedy":

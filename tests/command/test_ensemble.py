@@ -66,7 +66,7 @@ def test_j3_the_mean_of_three_runs_has_a_lower_loss_than_the_mean_of_their_losse
     assert found["best"] == three[int(np.argmin(alone))].as_posix()
     labels = [one["probabilities"].argmax(axis=1) for one in each]
     assert found["agreed"] == sum(len(set(row)) == 1 for row in zip(*map(np.ndarray.tolist, labels), strict=True))
-    assert (found["images"], found["cost"], found["part"]) == (len(targets), 3, "val")
+    assert (found["images"], found["cost"], found["part"], found["same_split"]) == (len(targets), 3, "val", True)
     assert [row["share"] for row in found["members"]] == [1 / 3] * 3
     # What is written reads as the predictions of a run do.
     folder = tmp_path / "outputs" / "ensembles" / found["id"]
@@ -153,6 +153,7 @@ def test_runs_on_folds_merge_on_the_test_part_that_they_share_and_not_on_val(cal
     found = document(call("ensemble", *runs, "--part", "test", "--json"))
     mean = np.mean([saved(run, "test")["probabilities"].astype(np.float64) for run in runs], axis=0)
     assert found["metrics"]["loss"] == pytest.approx(cross_entropy(saved(runs[0], "test")["targets"], mean), rel=1e-5)
+    assert found["same_split"] is False
 
 
 def test_what_cannot_be_merged_is_refused_in_one_line(call, three, tmp_path):

@@ -29,6 +29,7 @@ def found(**more):
         "best": "outputs/run/a",
         "agreed": 1000,
         "cost": 2,
+        "same_split": True,
         **more,
     }
 
@@ -60,4 +61,5 @@ def test_what_is_optimistic_or_no_probability_is_said():
     mean = ensemble_text(found(merge="mean", cost=3, tta=True))
     assert "optimistic" not in mean and "mean of 3 runs, each with test-time augmentation on 1,234 val" in mean
     assert "no probabilities" not in mean and "no probabilities" in ensemble_text(found(merge="vote", cost=3))
+    assert "differ in their split" not in mean and "differ in their split" in ensemble_text(found(same_split=False))
     assert "goes through 1 model;" in ensemble_text(found(cost=1))
