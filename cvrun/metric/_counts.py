@@ -32,9 +32,13 @@ class Counts:
 
 
 def counts(prediction: Prediction, weights: NDArray[np.float64]) -> Counts:
-    """Give the counts under weights, float64 (R, N); sums of whole numbers are exact."""
-    if weights is prediction.once and "counts" in prediction.kept:
-        known: Counts = prediction.kept["counts"]
+    """Give the counts under weights, float64 (R, N), which nobody changes meanwhile; sums of whole numbers are exact.
+
+    Those of the last weights are kept: most metrics are made of them.
+    """
+    kept = "counts once" if weights is prediction.once else "counts"
+    if kept in prediction.kept and prediction.kept[kept][0] is weights:
+        known: Counts = prediction.kept[kept][1]
         return known
     size, hits = prediction.num_classes, prediction.labels == prediction.targets
     found = Counts(
@@ -42,8 +46,7 @@ def counts(prediction: Prediction, weights: NDArray[np.float64]) -> Counts:
         sums(prediction.targets, weights, size),
         sums(prediction.labels, weights, size),
     )
-    if weights is prediction.once:
-        prediction.kept["counts"] = found
+    prediction.kept[kept] = weights, found
     return found
 
 

@@ -10,7 +10,19 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "cvrun"
 
 GROUND = {"", "errors", "rng", "duration", "dist", "folder", "cache", "fault", "tensorfile", "yamlfile", "streams"}
-GROUND |= {"allocator", "cores", "lock", "ranks", "cells", "physical", "stopping", "patience", "interval", "warned"}
+GROUND |= {
+    "allocator",
+    "cores",
+    "lock",
+    "ranks",
+    "cells",
+    "physical",
+    "stopping",
+    "patience",
+    "interval",
+    "bootstrap",
+    "warned",
+}
 GROUND |= {"ledger", "opening", "sketch", "ensemble"}
 PARTS = {
     "data",
