@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvrun.bootstrap import Function, Interval, intervals
 from cvrun.command._ensemble_file import GREEDY, Ensemble, Part
 from cvrun.command._members import Member, Together, predictions, together
 from cvrun.ensemble import Selected, greedy
@@ -136,19 +137,30 @@ def differences(found: Ensembled) -> list[dict[str, Any]]:
         found: What ensembled gave.
 
     Returns:
-        metric; difference, ensemble minus best run, NaN where one is undefined; verdict: better, worse or the same.
+        metric; difference, ensemble minus best run, NaN where one is undefined; low and high, the 95% interval of the
+        difference, of resamples of the images that both share; undefined, the resamples without a difference; verdict:
+        better or worse where the interval is on one side of 0, else that no difference is shown.
     """
+    shown = [metric for metric in found.metrics if metric.name in SHOWN or metric is found.chosen]
+    other = found.alone(found.best)
+
+    def between(metric: Metric) -> Function:
+        return lambda weights: metric.values(found.prediction, weights) - metric.values(other, weights)
+
+    units = len(found.together.ids)
+    bounds = intervals({metric.name: between(metric) for metric in shown}, units)
     rows = []
-    for metric in found.metrics:
-        if metric.name in SHOWN or metric is found.chosen:
-            here, there = (metric.compute(one) for one in (found.prediction, found.alone(found.best)))
-            rows.append({"metric": metric.name, "difference": here - there, "verdict": _verdict(here, there, metric)})
+    for metric in shown:
+        difference = metric.compute(found.prediction) - metric.compute(other)
+        bound = bounds[metric.name]
+        about = {"metric": metric.name, "difference": difference, "low": bound.low, "high": bound.high}
+        rows.append({**about, "undefined": bound.undefined, "verdict": _verdict(bound, metric)})
     return rows
 
 
-def _verdict(here: float, there: float, metric: Metric) -> str:
-    if math.isnan(here - there):
+def _verdict(bound: Interval, metric: Metric) -> str:
+    if math.isnan(bound.low + bound.high):
         return "undefined"
-    if here == there:
-        return "the same"
-    return "better" if (here > there) == (metric.mode == "max") else "worse"
+    if bound.low <= 0 <= bound.high:
+        return "no difference shown"
+    return "better" if (bound.low > 0) == (metric.mode == "max") else "worse"

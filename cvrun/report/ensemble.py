@@ -9,6 +9,9 @@ from cvrun.errors import printable
 from cvrun.report.summary import number
 from cvrun.report.tables import text_table
 
+FEW = 50
+"""[images] Below this an interval from resamples is too narrow."""
+
 
 def ensemble_text(found: Mapping[str, Any]) -> str:
     """Give an ensemble as text.
@@ -25,6 +28,12 @@ def ensemble_text(found: Mapping[str, Any]) -> str:
         f"{found['agreed']:,} of {images:,} images get the same label from all {total} runs",
         f"cost: each image goes through {models}; a run's decision.json is not applied",
     ]
+    if found["part"] == "val":
+        lines.append("val chose the best run as well, which flatters it")
+    if images < FEW:
+        lines.append(f"warning: intervals of fewer than {FEW} images are too narrow")
+    if undefined := max(row["undefined"] for row in found["differences"]):
+        lines.append(f"warning: up to {undefined:,} resamples have no difference and are left out")
     if not found["same_split"]:
         lines.append("the runs differ in their split; none was trained on an image of these")
     if found["merge"] == "vote":
@@ -49,8 +58,11 @@ def _differences(found: Mapping[str, Any]) -> str:
     """Give an empty line and the differences to the best run."""
     best = next(row["name"] for row in found["members"] if row["run"] == found["best"])
     chosen = f"by {found['metric']} on {'these images' if found['part'] == 'val' else 'val'}"
-    rows = [[row["metric"], _signed(row["difference"]), row["verdict"]] for row in found["differences"]]
-    table = text_table(["metric", "difference", ""], rows, right=(1,))
+    rows = [
+        [row["metric"], _signed(row["difference"]), f"{_signed(row['low'])} to {_signed(row['high'])}", row["verdict"]]
+        for row in found["differences"]
+    ]
+    table = text_table(["metric", "difference", "95% interval", ""], rows, right=(1, 2))
     return f"\n{printable(f'against {best}, the best run {chosen}:')}\n{table}"
 
 

@@ -229,6 +229,7 @@ def test_the_text_has_what_a_person_needs_in_80_columns(call, three, tmp_path):
         "share",
         "balanced_accuracy",
         "difference",
+        "95% interval",
         "get the same label from all 3 runs",
         "cost:",
     ):

@@ -45,6 +45,13 @@ def test_the_best_run_is_the_one_of_val_also_on_test(runs):
     assert found.best == int(np.argmax(val)) != 2 and found.scores == pytest.approx(val)
 
 
+GAPS = {
+    "loss": lambda y, p: -np.log(p[np.arange(len(y)), y]),
+    "brier": lambda y, p: (p[:, 1] - y) ** 2,
+    "accuracy": lambda y, p: (p.argmax(axis=1) == y).astype(float),
+}
+
+
 @pytest.mark.parametrize("merge", ["mean", "greedy"])
 def test_differences_are_those_of_scikit_learn(runs, merge):
     members, kept = runs
@@ -61,8 +68,14 @@ def test_differences_are_those_of_scikit_learn(runs, merge):
     ):
         want = function(targets, here) - function(targets, best)
         assert rows[name]["difference"] == pytest.approx(want, abs=1e-6)
+        # Both are means over images, so that the bootstrap comes close to the normal interval of paired differences.
+        gaps = GAPS[name](targets, here) - GAPS[name](targets, best)
+        half = 1.96 * gaps.std() / np.sqrt(len(gaps))
+        assert (rows[name]["low"], rows[name]["high"]) == pytest.approx((want - half, want + half), abs=0.2 * half)
+        assert rows[name]["low"] < want < rows[name]["high"] and rows[name]["undefined"] == 0
         better = want > 0 if name == "accuracy" else want < 0
-        assert rows[name]["verdict"] == ("better" if better else "worse")
+        shown = rows[name]["low"] > 0 or rows[name]["high"] < 0
+        assert rows[name]["verdict"] == (("better" if better else "worse") if shown else "no difference shown")
     assert (found.selected is None) == (merge == "mean")
     if merge == "greedy":
         assert found.selected.picks.tolist()[2] == 0 and min(found.selected.picks.tolist()[:2]) > 0
@@ -77,5 +90,13 @@ def test_a_metric_that_does_not_exist_or_is_undefined_is_refused(runs):
         kept[run, "val"].labels[:] = 0
     with pytest.raises(DataError, match="--metric roc_auc: undefined on the val images of every run"):
         ensembled(members, Wanted("greedy", "val", False, "roc_auc"))
-    rows = {row["metric"]: row for row in differences(ensembled(members, Wanted("mean", "val", False, "loss")))}
-    assert rows["loss"]["verdict"] in ("better", "worse")
+
+
+def test_a_run_that_is_the_whole_ensemble_does_not_differ_from_itself(runs):
+    members, kept = runs
+    right = np.eye(2)[kept["b", "val"].labels] * 0.98 + 0.01
+    object.__setattr__(kept["b", "val"], "probabilities", right)
+    found = ensembled(members, Wanted("greedy", "val", False, "loss"))
+    assert found.selected.picks.tolist() == [0, 1, 0] and found.best == 1 and len(found.ensemble.used) == 1
+    for row in differences(found):
+        assert (row["difference"], row["low"], row["high"], row["verdict"]) == (0, 0, 0, "no difference shown")

@@ -13,8 +13,15 @@ def found(**more):
         )
     ]
     differences = [
-        {"metric": "accuracy", "difference": 0.125, "verdict": "better"},
-        {"metric": "loss", "difference": None, "verdict": "undefined"},
+        {
+            "metric": "accuracy",
+            "difference": 0.125,
+            "low": -0.05,
+            "high": 0.3,
+            "verdict": "no difference shown",
+            "undefined": 0,
+        },
+        {"metric": "loss", "difference": None, "low": None, "high": None, "verdict": "undefined", "undefined": 2000},
     ]
     return {
         "ensemble": "outputs/ensembles/01234567",
@@ -45,8 +52,8 @@ def test_runs_shares_metrics_and_differences_stand_in_tables():
         "run/c - 0.2500 1.2500",
         "ensemble 0.8750 0.2500",
         "against run/a, the best run by loss on these images:",
-        "accuracy +0.1250 better",
-        "loss - undefined",
+        "accuracy +0.1250 -0.0500 to +0.3000 no difference shown",
+        "loss - - to - undefined",
         "1,000 of 1,234 images get the same label from all 3 runs",
     ):
         assert line in lines
@@ -62,4 +69,6 @@ def test_what_is_optimistic_or_no_probability_is_said():
     assert "optimistic" not in mean and "mean of 3 runs, each with test-time augmentation on 1,234 val" in mean
     assert "no probabilities" not in mean and "no probabilities" in ensemble_text(found(merge="vote", cost=3))
     assert "differ in their split" not in mean and "differ in their split" in ensemble_text(found(same_split=False))
+    assert "too narrow" not in mean and "warning: intervals of fewer than 50" in ensemble_text(found(images=49))
+    assert "flatters it" in mean and "flatters it" not in test and "up to 2,000 resamples have no" in test
     assert "goes through 1 model;" in ensemble_text(found(cost=1))
