@@ -120,3 +120,12 @@ def test_freed_memory_is_measured_in_a_process(monkeypatch, capsys):
     step.child("test_resnet", "bf16", "0", "1")
     seconds, faults = map(float, capsys.readouterr().out.split())
     assert seconds > 0 and faults >= 0
+
+
+def test_the_cost_of_views_is_measured(monkeypatch, capsys):
+    views = benchmark("views")
+    monkeypatch.setattr(views, "WORKLOADS", {"small": ("test_resnet", 32, 2)})
+    monkeypatch.setattr(views, "keep_freed", lambda keep: None)
+    views.main(["--quick"])
+    ratio = r" +\d+\.\d\d \(\d+\.\d\d to \d+\.\d\d\)"
+    assert re.search(rf"n = 1 rounds\n.*in batches +one by one\nsmall{ratio}{ratio}\n", capsys.readouterr().out)

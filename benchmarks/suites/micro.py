@@ -11,7 +11,7 @@ from contenders import BENCHMARKS
 
 from suites import Options, say
 
-SCRIPTS = ("overhead", "checkpoint", "step", "augment", "store", "ddp", "startup", "sweep")
+SCRIPTS = ("overhead", "checkpoint", "step", "augment", "store", "ddp", "startup", "sweep", "views")
 LONGEST = 600
 """[s] A script may take."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from cvrun.tta import View
@@ -21,11 +20,14 @@ def oriented(turns: int, flipped: bool) -> View:
 
 def turned(image: Tensor, turns: int, flipped: bool) -> Tensor:
     """Give image (..., H, W) turned counterclockwise by quarter turns, then mirrored left to right or not."""
-    image = torch.rot90(image, turns, (-2, -1)) if turns else image
-    return image.flip(-1) if flipped else image
+    # The transposed image, or the image itself, with the order of rows, columns or both reversed: one copy at most.
+    seen = image.transpose(-2, -1) if turns % 2 else image
+    rows, columns = turns % 4 in (1, 2), (turns % 4 in (2, 3)) != flipped
+    reversed_axes = [-2] * rows + [-1] * columns
+    return seen.flip(reversed_axes) if reversed_axes else seen
 
 
 def unturned(dense: Tensor, turns: int, flipped: bool) -> Tensor:
     """Give what turned made dense of."""
-    dense = dense.flip(-1) if flipped else dense
-    return torch.rot90(dense, -turns, (-2, -1)) if turns else dense
+    # A mirror image is its own inverse, whatever the axis.
+    return turned(dense, turns if flipped else -turns, flipped)

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from cvrun.tta import TTA, View, merge_views
 
-PASS = 1 << 22
-"""[numbers] of views that go through a model at once; more, where the images themselves are more: these fit as well."""
+PASS = 1 << 20
+"""[numbers] of views that go through a model at once; more, where the images themselves are more: these fit as well.
+
+Below it batches gain up to three times the speed, above it nothing, or lose to the cache (benchmarks/views.py)."""
 
 
 def predict_labels(model: Callable[[Tensor], Tensor], image: Tensor, tta: TTA) -> Tensor:
@@ -72,6 +74,14 @@ def _through(model: Callable[[Tensor], Tensor], image: Tensor, views: Sequence[V
 
 def _joined(views: list[Tensor], image: Tensor) -> Tensor:
     """Give views as one batch, laid out in memory as image is."""
-    batch = views[0] if len(views) == 1 else torch.cat(views)
     kept = image.is_contiguous(memory_format=torch.channels_last)
-    return batch.contiguous(memory_format=torch.channels_last if kept else torch.contiguous_format)
+    layout = torch.channels_last if kept else torch.contiguous_format
+    if len(views) == 1:
+        return views[0].contiguous(memory_format=layout)
+    first = views[0]
+    size = len(views) * len(first), *first.shape[1:]
+    batch = torch.empty(size, dtype=first.dtype, device=first.device, memory_format=layout)
+    # Not torch.cat, which joins views of several layouts in one and copies them to the wanted one again.
+    for part, view in zip(torch.split(batch, len(first)), views, strict=True):
+        part.copy_(view)
+    return batch
