@@ -19,6 +19,7 @@ from torch.nn import functional
 from cvrun import config
 from cvrun.build import build_loggers, build_run, header
 from cvrun.prepare import prepare
+from cvrun.trainer.cost import Cost
 from cvrun.trainer.loop import train
 from cvrun.trainer.saver import Saver
 
@@ -70,7 +71,7 @@ def built(root: Path, words: list[str]):
     prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
     recorder = build_loggers(prepared.plan)
     saver = Saver(prepared.plan.folder.checkpoints, "stop", recorder.say)
-    run, state = build_run(prepared, recorder, saver, Never(), lambda: 0.0)
+    run, state = build_run(prepared, recorder, saver, Never(), Cost())
     recorder.open(header(prepared.plan, 0, 0))
     return run, state, recorder
 

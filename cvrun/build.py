@@ -38,6 +38,7 @@ from cvrun.task import Task
 from cvrun.trainer import Run, Stop, TrainingPlan
 from cvrun.trainer.best import Best
 from cvrun.trainer.checkpoint import commits
+from cvrun.trainer.cost import Cost
 from cvrun.trainer.ema import NoEma, WeightEma
 from cvrun.trainer.saver import NoSaver, Saver
 from cvrun.trainer.shares import share_of
@@ -68,7 +69,7 @@ def build_run(
     recorder: Loggers | Silent,
     saver: Saver | NoSaver,
     stop: Stop,
-    seconds: Callable[[], float],
+    cost: Cost,
     together: Together = ALONE,
 ) -> tuple[Run, State]:
     """Give the objects of a run and the state at step 0, on each of the ranks that train together.
@@ -85,8 +86,9 @@ def build_run(
     # Before the images are decoded: weights that cannot be found should not cost that time. A run that goes on has its
     # weights in the checkpoint, and must not depend on a file or a hub that may be gone.
     seed_all(spec.settings.seed, "init")
-    model = build_model(plan, pretrained=not commits(plan.folder.checkpoints, "step")).to(device)
-    model = arranged(model, plan.training.precision, device)
+    with cost.on("model"):
+        model = build_model(plan, pretrained=not commits(plan.folder.checkpoints, "step")).to(device)
+        model = arranged(model, plan.training.precision, device)
     augment: Augment = _option(spec, "augment", len(plan.data.classes))
     data, settings = (prepared.manifest, prepared.split), spec.settings
     kept = kept_for(augment, plan.data.form)
@@ -114,7 +116,7 @@ def build_run(
         stop=stop,
         checkpoint_meta=_meta(plan, model, normalize, pixels, where_cut(loader.store, device)),
         tta=build_tta(spec),
-        seconds=seconds,
+        cost=cost,
         ids=prepared.manifest.ids,
         val_ids=tuple(prepared.manifest.ids[i] for i in prepared.split.val.tolist()),
     )

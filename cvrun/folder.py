@@ -171,7 +171,7 @@ def _fits(name: str, value: Any) -> bool:
         return type(value) is int and 0 <= value < 2**63
     if name in ("epochs", "seconds"):
         return value is None or (_is_number(value) and value >= 0)
-    if name == "metrics":
+    if name in ("metrics", "spent", "peak_memory"):
         return isinstance(value, dict) and all(entry is None or _is_number(entry) for entry in value.values())
     return name != "score" or value is None or _is_number(value)
 

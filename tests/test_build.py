@@ -12,6 +12,7 @@ from cvrun import build, config
 from cvrun.errors import DataError
 from cvrun.images import images_of
 from cvrun.prepare import Prepared, prepare
+from cvrun.trainer.cost import Cost
 from cvrun.trainer.ema import NoEma, WeightEma
 from cvrun.trainer.update import update
 
@@ -33,7 +34,7 @@ def built(tmp_path):
         prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
         recorder = build.build_loggers(prepared.plan)
         opened.append(recorder)
-        return *build.build_run(prepared, recorder, None, Never(), lambda: 0.0), prepared
+        return *build.build_run(prepared, recorder, None, Never(), Cost()), prepared
 
     yield of
     for recorder in opened:

@@ -23,13 +23,14 @@ def built(words: list[str]):
     from cvrun import config
     from cvrun.build import build_loggers, build_run, header
     from cvrun.prepare import prepare
+    from cvrun.trainer.cost import Cost
     from cvrun.trainer.saver import Saver
 
     prepared = prepare(config.compose(words))
     prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
     recorder = build_loggers(prepared.plan)
     saver = Saver(prepared.plan.folder.checkpoints, "stop", recorder.say)
-    run, state = build_run(prepared, recorder, saver, Never(), lambda: 0.0)
+    run, state = build_run(prepared, recorder, saver, Never(), Cost())
     recorder.open(header(prepared.plan, 0, 0))
     return run, state, recorder
 

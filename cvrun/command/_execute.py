@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from cvrun.split._file import content
 from cvrun.stopping import ending
 from cvrun.trainer import Run
 from cvrun.trainer.checkpoint import commits
+from cvrun.trainer.cost import Cost
 from cvrun.trainer.evaluate import Interrupted
 from cvrun.trainer.finish import finish
 from cvrun.trainer.loop import restore, save, train
@@ -76,6 +76,7 @@ def execute(spec: Spec, folder: RunFolder, rerun: bool, changes: Changes = NO_CH
     Raises:
         CvrunError: If it cannot be run; the folder's status says why.
     """
+    cost = Cost()
     with ending(), hearing(dist.local_rank()) as warned:
         mine = in_this_world(spec)
         with joined(mine.settings.devices, mine.settings.device) as together:
@@ -94,11 +95,13 @@ def execute(spec: Spec, folder: RunFolder, rerun: bool, changes: Changes = NO_CH
             fault.point("start.planned")
             # Nobody writes before all have read.
             together.wait()
-            outcome = _hold_and_work(prepared, rerun, changes, together, warned)
+            outcome = _hold_and_work(prepared, rerun, changes, together, warned, cost)
             return dataclasses.replace(outcome, ours=together.leads)
 
 
-def _hold_and_work(prepared: Prepared, rerun: bool, changes: Changes, together: Together, warned: Warned) -> Outcome:
+def _hold_and_work(
+    prepared: Prepared, rerun: bool, changes: Changes, together: Together, warned: Warned, cost: Cost
+) -> Outcome:
     plan = prepared.plan
     with plan.folder.hold():
         fault.point("start.held")
@@ -106,16 +109,17 @@ def _hold_and_work(prepared: Prepared, rerun: bool, changes: Changes, together: 
         if isinstance(begun, Outcome):
             return begun
         lines, before = begun
+        cost.add(before)
         if plan.folder.ours:
             warned.write_to(plan.folder.warnings)
         recorder = build_loggers(plan)
         for line in lines:
             recorder.say(line)
-        return _work(prepared, recorder, before, changes, together, warned)
+        return _work(prepared, recorder, cost, changes, together, warned)
 
 
-def _begin(prepared: Prepared, rerun: bool, changes: Changes) -> Outcome | tuple[list[str], float]:
-    """Write what a start has to write; give the outcome where nothing is to do, else lines to say and seconds spent."""
+def _begin(prepared: Prepared, rerun: bool, changes: Changes) -> Outcome | tuple[list[str], dict[str, Any]]:
+    """Write what a start has to write; give the outcome where nothing is to do, else lines to say and the status."""
     plan = prepared.plan
     folder, spec = plan.folder, plan.spec
     # Read again: another process may have held the folder until now.
@@ -143,30 +147,26 @@ def _begin(prepared: Prepared, rerun: bool, changes: Changes) -> Outcome | tuple
             write_atomic(folder.path / "unreadable.csv", prepared.left_out.to_csv())
         write_atomic(folder.plan, plan.to_yaml().encode())
         write_atomic(folder.spec, spec.text.encode())
-    return lines, float((status or {}).get("seconds") or 0.0)
+    return lines, status or {}
 
 
 def _work(
     prepared: Prepared,
     recorder: Loggers | Silent,
-    seconds_before: float,
+    cost: Cost,
     changes: Changes,
     together: Together,
     warned: Warned,
 ) -> Outcome:
     folder = prepared.plan.folder
-    began = time.monotonic()
     # A warning that is to end the run ends it as a signal does: at a step, and committed.
     stop = StopRequest(quiet=not folder.ours, other=lambda: warned.first != "")
     on_full_disk = prepared.plan.spec.settings.disk_full
     saver = Saver(folder.checkpoints, on_full_disk, recorder.say) if folder.ours else NoSaver()
 
-    def seconds() -> float:
-        return seconds_before + time.monotonic() - began
-
     try:
         with together.explaining(), saver:
-            run, state = build_run(prepared, recorder, saver, stop, seconds, together)
+            run, state = build_run(prepared, recorder, saver, stop, cost, together)
             fault.point("start.decoded")
             warned.require_none()
             restored = restore(run, state)
@@ -178,6 +178,7 @@ def _work(
             recorder.say(normalized.line(prepared.plan, run.checkpoint_meta))
             if restored:
                 recorder.say(f"going on from step {state.step:,}")
+            cost.begin("train")
             write_status(run, state, "running", "training")
             with listening(stop):
                 over = _train_and_finish(run, state)

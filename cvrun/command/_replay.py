@@ -21,6 +21,7 @@ from cvrun.folder import RunFolder
 from cvrun.prepare import prepare
 from cvrun.spec import Spec
 from cvrun.trainer import checkpoint
+from cvrun.trainer.cost import Cost
 from cvrun.trainer.digest import digest
 from cvrun.trainer.evaluate import Interrupted
 from cvrun.trainer.loop import moves, restore, train
@@ -98,7 +99,7 @@ def _train(
         say(f"{said}: the same bits are not to be expected")
     recorder = build_loggers(prepared.plan)
     with Saver(other.checkpoints, "stop", say) as saver:
-        run, state = build_run(prepared, recorder, saver, stop, lambda: 0.0)
+        run, state = build_run(prepared, recorder, saver, stop, Cost())
         restore(run, state)
         recorder.open(header(prepared.plan, state.step, state.evaluated))
         stop.state = state

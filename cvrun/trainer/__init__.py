@@ -19,6 +19,7 @@ from cvrun.metric import Prediction
 from cvrun.pipeline import Batch
 from cvrun.scheduler import Schedule, Span
 from cvrun.task import Task
+from cvrun.trainer.cost import Cost
 from cvrun.trainer.saver import NoSaver, Saver
 from cvrun.tta import TTA
 
@@ -136,7 +137,7 @@ class Run:
         checkpoint_meta: What a checkpoint says about its run: classes, fingerprints, normalization, environment.
         ids: Name of each image of the manifest, to which `Batch.index` refers.
         val_ids: Name of each validation image, in order.
-        seconds: -> [seconds] of work on this run, earlier processes included.
+        cost: Time and memory, earlier processes included.
     """
 
     plan: TrainingPlan
@@ -157,7 +158,7 @@ class Run:
     checkpoint_meta: Mapping[str, Any]
     ids: tuple[str, ...]
     val_ids: tuple[str, ...]
-    seconds: Callable[[], float]
+    cost: Cost
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 from cvrun import fault
 from cvrun.trainer import PLAIN, Run, checkpoint, predictions
@@ -24,6 +25,17 @@ def finish(run: Run, state: State) -> None:
     # The best weights are there when the first rank has written them.
     run.together.wait()
     path = run.folder.checkpoints / checkpoint.name_of("best", state.best.step)
+    with run.cost.on("evaluate"):
+        found = _evaluated(run, state, path)
+    record = {**stamp(run, state), "best/step": state.best.step}
+    run.recorder.write({**record, **{f"best/{name}": value for name, value in found.items()}})
+    early = state.stopper.stopped and state.step < run.plan.total_steps
+    reason = "early stopping" if early else f"all {run.plan.total_steps:,} steps are done"
+    write_status(run, state, "finished", reason, metrics=found, digest=digest(state.state_dict()))
+
+
+def _evaluated(run: Run, state: State, path: Path) -> dict[str, float]:
+    """Give the metrics of the best weights, and save their predictions."""
     model = copy.deepcopy(state.models()[run.plan.judged])
     load_weights(model, checkpoint.read(path)["model"], path.as_posix())
     found: dict[str, float] = {}
@@ -32,8 +44,4 @@ def finish(run: Run, state: State) -> None:
         evaluation = evaluate(model, run.task, batches, run.autocast, tta, run.together)
         predictions.write(run, name, evaluation)
         found |= {f"{name.replace('-', '/')}/{metric}": value for metric, value in evaluation.metrics.items()}
-    record = {**stamp(run, state), "best/step": state.best.step}
-    run.recorder.write({**record, **{f"best/{name}": value for name, value in found.items()}})
-    early = state.stopper.stopped and state.step < run.plan.total_steps
-    reason = "early stopping" if early else f"all {run.plan.total_steps:,} steps are done"
-    write_status(run, state, "finished", reason, metrics=found, digest=digest(state.state_dict()))
+    return found

@@ -65,12 +65,13 @@ def judge_if_due(run: Run, state: State) -> None:
     """
     if not run.plan.is_eval(state.step) or state.evaluated == state.step:
         return
-    evaluations = {
-        prefix: evaluate(
-            model, run.task, until_stopped(run.val_batches(), run.stop), run.autocast, together=run.together
-        )
-        for prefix, model in state.models().items()
-    }
+    with run.cost.on("evaluate"):
+        evaluations = {
+            prefix: evaluate(
+                model, run.task, until_stopped(run.val_batches(), run.stop), run.autocast, together=run.together
+            )
+            for prefix, model in state.models().items()
+        }
     fault.point("evaluate.done")
     record: dict[str, Any] = {**stamp(run, state), **training_record(run, state)}
     for prefix, evaluation in evaluations.items():

@@ -24,6 +24,7 @@ def status(run: Run, state: State, name: str, reason: str, **more: Any) -> dict[
         reason: Why, in words.
         more: Further entries, such as the metrics of the best weights.
     """
+    spent = run.cost.seconds()
     return {
         "state": name,
         "reason": reason,
@@ -34,7 +35,9 @@ def status(run: Run, state: State, name: str, reason: str, **more: Any) -> dict[
         "monitor": run.plan.monitor,
         "score": state.best.score,
         "best_step": state.best.step,
-        "seconds": round(run.seconds(), 3),
+        "seconds": round(sum(spent.values()), 3),
+        "spent": spent,
+        "peak_memory": run.cost.peak_memory(next(state.model.parameters()).device),
         "updated": now(),
         **more,
     }

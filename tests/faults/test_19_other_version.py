@@ -14,6 +14,7 @@ from cvrun.errors import CheckpointError
 from cvrun.prepare import prepare
 from cvrun.trainer import checkpoint, commit
 from cvrun.trainer.belonging import check_meta
+from cvrun.trainer.cost import Cost
 from cvrun.trainer.loop import load_state
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "checkpoints"
@@ -41,7 +42,7 @@ def built(tmp_path):
     prepared = prepare(config.compose([*COMMAND, f"output_root={tmp_path / 'out'}"]))
     prepared.plan.folder.path.mkdir(parents=True)
     recorder = build_loggers(prepared.plan)
-    yield build_run(prepared, recorder, None, None, lambda: 0.0)
+    yield build_run(prepared, recorder, None, None, Cost())
     recorder.close()
 
 

@@ -19,6 +19,7 @@ from cvrun import config
 from cvrun.build import build_loggers, build_run
 from cvrun.prepare import prepare
 from cvrun.trainer import checkpoint
+from cvrun.trainer.cost import Cost
 
 EXACT = ("model.drop_rate=0.0", "trainer.sync_batch_norm=true", "augment=none", "trainer.batch_size=7")
 """No number differs between ranks but by rounding: dropout draws for each rank, BatchNorm looks at all images."""
@@ -138,7 +139,7 @@ def test_the_ranks_have_the_images_of_each_step(words, tmp_path):
     prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
     recorder = build_loggers(prepared.plan)
     try:
-        run, _ = build_run(prepared, recorder, None, None, lambda: 0.0)
+        run, _ = build_run(prepared, recorder, None, None, Cost())
     finally:
         recorder.close()
     for world in (2, 3):

@@ -15,6 +15,7 @@ from cvrun.normalize import Source, from_state, zscore
 from cvrun.normalize._histogram import histogram, mean_and_std
 from cvrun.prepare import prepare
 from cvrun.trainer import checkpoint, loop
+from cvrun.trainer.cost import Cost
 from cvrun.trainer.digest import digest
 
 QUICK = ("model.width=4", "trainer.epochs=2", "trainer.batch_size=300", "workers=0", "data=digits")
@@ -133,7 +134,7 @@ def built(root, tmp_path, *words):
     recorder = build.build_loggers(prepared.plan)
     try:
         stop = SimpleNamespace(requested=False)
-        return build.build_run(prepared, recorder, None, stop, lambda: 0.0)[0], prepared
+        return build.build_run(prepared, recorder, None, stop, Cost())[0], prepared
     finally:
         recorder.close()
 

@@ -6,6 +6,7 @@ import pytest
 from cvrun import config
 from cvrun.build import build_loggers, build_run, header
 from cvrun.prepare import prepare
+from cvrun.trainer.cost import Cost
 from cvrun.trainer.saver import Saver
 
 SMALL = ["name=test", "logger=jsonl", "model.width=4", "trainer.batch_size=300", "trainer.epochs=2"]
@@ -21,13 +22,13 @@ def start(tmp_path):
 
     opened = []
 
-    def build(*overrides: str, stop=None):
+    def build(*overrides: str, stop=None, cost=None):
         spec = config.compose([*SMALL, f"output_root={tmp_path / 'out'}", *overrides])
         prepared = prepare(spec)
         prepared.plan.folder.path.mkdir(parents=True, exist_ok=True)
         recorder = build_loggers(prepared.plan)
         saver = Saver(prepared.plan.folder.checkpoints, "stop", recorder.say)
-        run, state = build_run(prepared, recorder, saver, stop or Never(), lambda: 12.5)
+        run, state = build_run(prepared, recorder, saver, stop or Never(), cost or Cost())
         recorder.open(header(prepared.plan, 0, 0))
         opened.append(recorder)
         return run, state

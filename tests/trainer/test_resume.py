@@ -7,6 +7,7 @@ import pytest
 from cvrun import config
 from cvrun.build import build_loggers, build_run, header
 from cvrun.prepare import address, prepare
+from cvrun.trainer.cost import Cost
 from cvrun.trainer.evaluate import Interrupted
 from cvrun.trainer.loop import moves, restore, save, train
 from cvrun.trainer.saver import Saver
@@ -58,7 +59,7 @@ def go(root, stop, overrides=()) -> dict:
     address(spec).path.mkdir(parents=True, exist_ok=True)
     recorder = build_loggers(prepared.plan)
     saver = Saver(prepared.plan.folder.checkpoints, "stop", recorder.say)
-    run, state = build_run(prepared, recorder, saver, stop, lambda: 0.0)
+    run, state = build_run(prepared, recorder, saver, stop, Cost())
     restore(run, state)
     recorder.open(header(prepared.plan, state.step, state.evaluated))
     stop.state = state
