@@ -147,5 +147,5 @@ def _part(row: Any, folder: Path) -> Part:
         raise ValueError(f"a member has not {', '.join(kinds)}")
     if not 0 <= row["picks"] <= PICKS or "\0" in row["run"]:
         raise ValueError("a member has picks or a folder that cannot be")
-    run = Path(os.path.normpath(folder / row["run"]))
+    run = Path(os.path.normpath(folder.resolve() / row["run"]))
     return Part(run, row["run_id"], row["step"], row["weights"], row["picks"])

@@ -39,6 +39,8 @@ def test_runs_are_found_beside_it_wherever_both_lie(ensemble, tmp_path):
         tmp_path / "deep" / "runs" / name for name in "abc"
     ]
     assert not path.exists()
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "e")
+    assert read(tmp_path / "link" / NAME).parts[0].run == tmp_path / "deep" / "runs" / "a"
 
 
 def test_the_id_is_that_of_what_is_predicted(ensemble, tmp_path):
