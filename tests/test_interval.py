@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from cvrun.interval import cases_needed, design_effect, wilson, wilson_of, z_value
+from cvrun.interval import cases_needed, design_effect, rate, wilson, wilson_of, z_value
 
 
 def test_z_is_the_one_of_the_tables():
@@ -51,3 +52,50 @@ def test_design_effect_of_kish():
     assert design_effect(1, 0.9) == 1
     assert design_effect(10, 1) == 10
     assert design_effect(20, 0.05) == pytest.approx(1.95)
+
+
+def test_m10_identical_images_of_a_patient_count_once():
+    """Twenty patients with ten identical images each, of 16 all are right: as 19 independent patients (n - 1)."""
+    patients = np.repeat(np.arange(20), 10)
+    hit, counted = patients < 16, np.ones(200, bool)
+    assert rate(hit, counted, patients) == pytest.approx(wilson_of(0.8, 19))
+    assert rate(hit, counted) == wilson(160, 200)
+    half = [(high - low) / 2 for low, high in (rate(hit, counted, patients), rate(hit, counted))]
+    assert half[0] / half[1] == pytest.approx(0.0894 / 0.0283, rel=0.1)
+
+
+def test_clusters_of_one_are_independent_units_and_never_more_than_there_are():
+    hit = np.arange(50) % 5 > 0
+    counted = np.arange(50) != 7
+    low, high = rate(hit, counted, np.arange(50))
+    assert (low, high) == pytest.approx(wilson_of(39 / 49, 48))
+    # Half of each pair: less spread than chance has.
+    pairs = np.arange(40) // 2
+    assert rate(np.arange(40) % 2 == 0, np.ones(40, bool), pairs) == wilson(20, 40)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_where_nothing_varies_each_cluster_counts_once(right):
+    clusters = np.repeat(np.arange(6), 10)
+    assert rate(np.full(60, right), np.ones(60, bool), clusters) == wilson(6 * right, 6)
+    assert rate(np.full(60, right), clusters < 2, clusters) == wilson(2 * right, 2)
+
+
+def test_one_cluster_is_one_unit_and_none_says_nothing():
+    hit, clusters = np.arange(10) < 7, np.zeros(10, np.int64)
+    assert rate(hit, np.ones(10, bool), clusters) == wilson_of(0.7, 1)
+    assert rate(hit, np.zeros(10, bool), clusters) == (0.0, 1.0)
+
+
+@pytest.mark.slow
+def test_nineteen_of_twenty_intervals_over_clusters_hold_the_truth():
+    """Sixty patients of 1 to 20 images, each with a rate of its own from Beta(4, 1); the share of all images is 0.8."""
+    generator = np.random.default_rng(0)
+    held = {True: 0, False: 0}
+    for _ in range(1000):
+        patients = np.repeat(np.arange(60), generator.integers(1, 21, 60))
+        hit = generator.random(len(patients)) < generator.beta(4, 1, 60)[patients]
+        for clustered in held:
+            low, high = rate(hit, np.ones(len(hit), bool), patients if clustered else None)
+            held[clustered] += low <= 0.8 <= high
+    assert 0.92 < held[True] / 1000 < 0.98 and held[False] / 1000 < 0.8

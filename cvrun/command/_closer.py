@@ -74,6 +74,7 @@ def closer(
     classes: Sequence[str],
     features: Features | None,
     metrics: Sequence[Metric],
+    clusters: NDArray[np.int64] | None = None,
 ) -> dict[str, Any]:
     """Give what was asked for as plain values: `by`, `prevalence` and `scatter`, each where it was.
 
@@ -84,15 +85,17 @@ def closer(
         classes: Names.
         features: What watched caught.
         metrics: What is measured of each slice.
+        clusters: Number of the group of each image, int64 (N,); None: images are independent.
     """
     found: dict[str, Any] = {}
     if wanted.by:
         inside = rows.tolist()
         found["by"] = {
-            name: slices(prediction, [values[i] for i in inside], metrics=metrics) for name, values in wanted.by.items()
+            name: slices(prediction, [values[i] for i in inside], metrics=metrics, clusters=clusters)
+            for name, values in wanted.by.items()
         }
     if wanted.prevalences:
-        found["prevalence"] = at_prevalence(prediction, classes, wanted.prevalences)
+        found["prevalence"] = at_prevalence(prediction, classes, wanted.prevalences, clusters)
     if features is not None:
         values = features.rows()
         found["scatter"] = {"features": values.shape[1], **scatter(values, prediction.targets)}

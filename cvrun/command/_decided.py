@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,11 @@ from torch import nn
 from cvrun.decision import NAME, Decision, parts, read, require_own, tempered
 from cvrun.errors import ConfigError
 from cvrun.folder import RunFolder
-from cvrun.interval import wilson
+from cvrun.interval import rate
 from cvrun.metric._threshold import rates
 from cvrun.temperature import calibration
 from cvrun.trainer.digest import digest
 from cvrun.tta import TTA
-
-RATES = {"sensitivity": ("tp", "fn"), "specificity": ("tn", "fp"), "ppv": ("tp", "fp"), "npv": ("tn", "fn")}
-"""Rate -> what it counts, and what it is a share of together with that."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,7 @@ def at_decision(
     probabilities: NDArray[np.float32] | NDArray[np.float64],
     targets: NDArray[np.int64],
     same_split: bool,
+    clusters: NDArray[np.int64] | None = None,
 ) -> dict[str, Any]:
     """Give what comes of a decision on a split, as plain values; None where undefined.
 
@@ -77,11 +75,12 @@ def at_decision(
         probabilities: Of the model, (N, K).
         targets: Class indices, int64 (N,).
         same_split: Whether it was fitted on these images.
+        clusters: Number of the group of each image, int64 (N,); None: images are independent.
     """
     decision = found.decision
     labels, calibrated = decision.apply(probabilities)
     decided = labels >= 0
-    hits, of_all = int((labels == targets).sum()), int((decision.decide(calibrated) == targets).sum())
+    right, of_all = labels == targets, int((decision.decide(calibrated) == targets).sum())
     images, count = len(targets), int(decided.sum())
     named = parts(decision)
     return {
@@ -91,10 +90,12 @@ def at_decision(
         "same_split": same_split,
         "images": images,
         "decided": count,
-        **_share("coverage", count, images),
-        **_share("selective_accuracy", hits, count),
+        **_share("coverage", decided, np.ones_like(decided), clusters),
+        **_share("selective_accuracy", right, decided, clusters),
         "accuracy_of_all": of_all / images if images else None,
-        "per_class": class_rates(labels[decided], targets[decided], decision.classes),
+        "per_class": class_rates(
+            labels[decided], targets[decided], decision.classes, None if clusters is None else clusters[decided]
+        ),
         "calibration": {
             "before": calibration(tempered(probabilities, 1.0), targets),
             "after": calibration(calibrated, targets),
@@ -102,15 +103,22 @@ def at_decision(
     }
 
 
-def class_rates(labels: NDArray[np.int64], targets: NDArray[np.int64], classes: Sequence[str]) -> list[dict[str, Any]]:
+def class_rates(
+    labels: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    classes: Sequence[str],
+    clusters: NDArray[np.int64] | None = None,
+) -> list[dict[str, Any]]:
     """Give for each class against the rest: tp, fp, fn, tn, prevalence, and what `metric._threshold.rates` gives.
 
-    sensitivity, specificity, ppv and npv each have Wilson's 95% interval beside them, as in sensitivity_interval.
+    sensitivity, specificity, ppv and npv each have the 95% interval of `interval.rate` beside them, as in
+    sensitivity_interval.
 
     Args:
         labels: Of the images that are decided, int64 (N,).
         targets: Class indices, int64 (N,).
         classes: Names.
+        clusters: Number of the group of each image, int64 (N,); None: images are independent.
     """
     rows = []
     for k, name in enumerate(classes):
@@ -122,17 +130,24 @@ def class_rates(labels: NDArray[np.int64], targets: NDArray[np.int64], classes: 
             "tn": int((~called & ~own).sum()),
         }
         share = (table["tp"] + table["fn"]) / len(targets) if len(targets) else None
-        intervals = {f"{rate}_interval": _interval(table, *pair) for rate, pair in RATES.items()}
+        # Of each rate: what it counts, and among what.
+        pairs = {
+            "sensitivity": (called, own),
+            "specificity": (~called, ~own),
+            "ppv": (own, called),
+            "npv": (~own, ~called),
+        }
+        intervals = {f"{what}_interval": list(rate(*pair, clusters)) for what, pair in pairs.items()}
         rows.append({"class": name, **table, "prevalence": share, **rates(**table), **intervals})
     return rows
 
 
-def _interval(table: Mapping[str, int], hits: str, others: str) -> list[float]:
-    return list(wilson(table[hits], table[hits] + table[others]))
-
-
-def _share(name: str, hits: int, total: int) -> dict[str, Any]:
-    return {name: hits / total if total else None, f"{name}_interval": list(wilson(hits, total))}
+def _share(
+    name: str, hit: NDArray[np.bool_], counted: NDArray[np.bool_], clusters: NDArray[np.int64] | None
+) -> dict[str, Any]:
+    total = int(counted.sum())
+    share = int((hit & counted).sum()) / total if total else None
+    return {name: share, f"{name}_interval": list(rate(hit, counted, clusters))}
 
 
 def _count(value: Any) -> int:

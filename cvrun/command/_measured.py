@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cvrun.build import build_task
 from cvrun.command._closer import Asked, add_closer, closer, closer_text, watched
 from cvrun.command._decided import Frozen, at_decision, frozen
+from cvrun.command._intervals import add_resamples, clusters_of, pairs_of, uncertainty
 from cvrun.command._output import say
 from cvrun.command._run_folder import existing
 from cvrun.command._trained import Trained, load_trained
@@ -27,7 +28,7 @@ from cvrun.pipeline.stream import Stream
 from cvrun.pipeline.unreadable import cannot_be_used
 from cvrun.prepare import Prepared, prepare
 from cvrun.report.decision import decision_text
-from cvrun.report.summary import class_table, confusion_table, left_out, metric_table
+from cvrun.report.summary import class_table, confusion_table, left_out, metric_table, sure
 from cvrun.split import Split
 from cvrun.task import Task
 from cvrun.trainer import Evaluation, predictions
@@ -47,6 +48,7 @@ class Ready:
         checkpoint: "best" or "last".
         views: What stands behind the name of predictions with test-time augmentation.
         frozen: The decision that was fitted for these weights; None where there is none, or it is not wanted.
+        resamples: Of the bootstrap for intervals; 0: none.
     """
 
     folder: RunFolder
@@ -56,6 +58,7 @@ class Ready:
     checkpoint: str
     views: str
     frozen: Frozen | None = None
+    resamples: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ class Measured:
         details: What the task knows beside the metrics.
         closer: What --by, --prevalence and --scatter asked for.
         decided: What comes of the run's frozen decision, without test-time augmentation; None where there is none.
+        sure: How sure the metrics are, as `uncertainty` gives it.
+        sure_augmented: The same with test-time augmentation, or None.
     """
 
     plain: Evaluation
@@ -94,6 +99,8 @@ class Measured:
     details: dict[str, Any]
     closer: dict[str, Any]
     decided: dict[str, Any] | None
+    sure: dict[str, Any]
+    sure_augmented: dict[str, Any] | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tta", metavar="CHOICE", help="test-time augmentation instead of the run's own")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--no-decision", action="store_true", help="without the run's frozen decision")
+    add_resamples(parser)
     add_closer(parser)
     parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help=f"only {', '.join(RESUME_KEYS)}")
 
@@ -122,7 +130,8 @@ def ready(given: argparse.Namespace) -> Ready:
     check_meta(folder.path.as_posix(), trained.meta, {**trained.meta, "classes": list(data.classes), **here})
     task = build_task(spec, data.counts["train"], prepared.plan.metrics, trained.prior_shift)
     decision = None if given.no_decision else frozen(folder, trained.model, trained.classes)
-    return Ready(folder, prepared, trained, task, given.checkpoint, f"-{given.tta}" if given.tta else "-tta", decision)
+    views = f"-{given.tta}" if given.tta else "-tta"
+    return Ready(folder, prepared, trained, task, given.checkpoint, views, decision, given.resamples)
 
 
 def decoded(run: Ready, images: Images) -> Decodable:
@@ -165,16 +174,21 @@ def measure(run: Ready, images: Images, wanted: Asked) -> Measured:
     with watched(wanted, trained.model, len(trained.classes)) as features:
         plain = evaluate(trained.model, run.task, batches(), trained.autocast)
     metrics = run.prepared.plan.metrics
-    looked = closer(wanted, plain.prediction, images.rows, trained.classes, features, metrics)
-    predictions.save(run.folder, name, plain, run.task, ids, trained.classes)
-    augmented = None
+    groups = None if manifest.groups is None else [manifest.groups[i] for i in images.rows.tolist()]
+    clusters = clusters_of(groups)
+    looked = closer(wanted, plain.prediction, images.rows, trained.classes, features, metrics, clusters)
+    sure = uncertainty(plain.prediction, metrics, clusters, run.resamples)
+    predictions.save(run.folder, name, plain, run.task, ids, trained.classes, sure)
+    augmented = sure_augmented = None
     if trained.tta:
         augmented = evaluate(trained.model, run.task, batches(), trained.autocast, trained.tta)
-        predictions.save(run.folder, name + run.views, augmented, run.task, ids, trained.classes)
+        sure_augmented = uncertainty(augmented.prediction, metrics, clusters, run.resamples)
+        predictions.save(run.folder, name + run.views, augmented, run.task, ids, trained.classes, sure_augmented)
     found, decided = plain.prediction, None
     if run.frozen is not None:
-        decided = at_decision(run.frozen, found.probabilities, found.targets, images.part == "val")
-    return Measured(plain, augmented, run.task.details(found, trained.classes), looked, decided)
+        decided = at_decision(run.frozen, found.probabilities, found.targets, images.part == "val", clusters)
+    details = run.task.details(found, trained.classes)
+    return Measured(plain, augmented, details, looked, decided, sure, sure_augmented)
 
 
 def content(run: Ready, images: Images, measured: Measured) -> dict[str, Any]:
@@ -186,7 +200,9 @@ def content(run: Ready, images: Images, measured: Measured) -> dict[str, Any]:
         "step": run.trained.step,
         "images": len(images.rows),
         "metrics": measured.plain.metrics,
+        **measured.sure,
         "tta": measured.augmented.metrics if measured.augmented else None,
+        "tta_intervals": measured.sure_augmented["intervals"] if measured.sure_augmented else None,
         **measured.details,
         **measured.closer,
         "decision": measured.decided,
@@ -197,11 +213,14 @@ def text(run: Ready, images: Images, measured: Measured) -> str:
     """Give what was found for a person."""
     part, rows = images.part, measured.details["per_class"]
     metrics = {f"{part}/{key}": value for key, value in measured.plain.metrics.items()}
-    if measured.augmented:
+    intervals = pairs_of(measured.sure["intervals"], part)
+    if measured.augmented and measured.sure_augmented:
         metrics |= {f"{part}/tta/{key}": value for key, value in measured.augmented.metrics.items()}
+        intervals |= pairs_of(measured.sure_augmented["intervals"], f"{part}/tta")
     count = f"{len(images.rows):,} {part} images"
     said = f"{run.folder.path}: {run.checkpoint} weights (step {run.trained.step:,}) on {count}"
     tables = class_table(rows) + left_out(measured.details["undefined"])
     tables += confusion_table(rows, measured.details["confusion_matrix"])
     tables += decision_text(measured.decided) if measured.decided else ""
-    return f"{printable(said)}\n\n{metric_table(metrics)}{tables}{closer_text(measured.closer)}"
+    table = metric_table(metrics, intervals) + sure(measured.sure["uncertainty"])
+    return f"{printable(said)}\n\n{table}{tables}{closer_text(measured.closer)}"

@@ -17,6 +17,7 @@ from cvrun.audit.suspects import Predicted
 from cvrun.audit.suspects import read as read_predictions
 from cvrun.command._arguments import parser_of
 from cvrun.command._decided import Frozen, at_decision
+from cvrun.command._intervals import saved_clusters
 from cvrun.command._output import say, show
 from cvrun.command._run_folder import existing
 from cvrun.command._trained import Trained, load_trained
@@ -25,13 +26,11 @@ from cvrun.cutoff import Selective, class_thresholds, operating_threshold, parse
 from cvrun.decision import FORMAT, NAME, Decision, parts, tempered
 from cvrun.errors import CheckpointError, ConfigError, DataError, did_you_mean
 from cvrun.folder import RunFolder, finite, now
+from cvrun.interval import FEW
 from cvrun.keys import RESUME_KEYS
 from cvrun.report.decision import coverage_table, decision_text
 from cvrun.temperature import fit_temperature
 from cvrun.trainer.digest import digest
-
-FEW = 50
-"""[images] With fewer, what is fitted on them is little more than their noise."""
 
 _COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 
@@ -98,7 +97,8 @@ def _fitted(
     decision, curve = fit(given, probabilities, predicted.labels, trained.classes)
     decision = replace(decision, weights=weights)
     opened = sum(line.weights == weights for line in ledger.read(ledger.place(folder.path)))
-    result = at_decision(Frozen(decision, len(predicted.ids), opened), probabilities, predicted.labels, True)
+    groups = saved_clusters(folder, predicted.ids)
+    result = at_decision(Frozen(decision, len(predicted.ids), opened), probabilities, predicted.labels, True, groups)
     rows = _rows(curve)
     content = {
         "format": FORMAT,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cvrun.interval import wilson
+import numpy as np
+from numpy.typing import NDArray
+
+from cvrun.interval import rate
 from cvrun.metric import Prediction
 from cvrun.metric._table import confusion_matrix
 
@@ -30,7 +33,10 @@ def predictive_values(sensitivity: float, specificity: float, prevalence: float)
 
 
 def at_prevalence(
-    prediction: Prediction, classes: Sequence[str], prevalences: Mapping[int, float]
+    prediction: Prediction,
+    classes: Sequence[str],
+    prevalences: Mapping[int, float],
+    clusters: NDArray[np.int64] | None = None,
 ) -> list[dict[str, Any]]:
     """Give the predictive values of classes, each against the rest, at prevalences.
 
@@ -41,10 +47,11 @@ def at_prevalence(
         prediction: Of a split.
         classes: Names.
         prevalences: Class index -> its prevalence, in [0, 1].
+        clusters: Number of the group of each image, int64 (N,); None: images are independent.
 
     Returns:
-        For each: class, prevalence, sensitivity and specificity, with Wilson's 95% intervals sensitivity_interval and
-        specificity_interval, ppv and npv; None where undefined.
+        For each: class, prevalence, sensitivity and specificity, with the 95% intervals of `interval.rate` as
+        sensitivity_interval and specificity_interval, ppv and npv; None where undefined.
     """
     matrix = confusion_matrix(prediction)
     total = int(matrix.sum())
@@ -53,6 +60,7 @@ def at_prevalence(
         hits, support, called = int(matrix[k, k]), int(matrix[k].sum()), int(matrix[:, k].sum())
         rest = total - support
         rejected = rest - (called - hits)
+        called_so, own = prediction.labels == k, prediction.targets == k
         measured = support > 0 and rest > 0
         found = predictive_values(hits / support, rejected / rest, prevalence) if measured else (None, None)
         rows.append(
@@ -60,9 +68,9 @@ def at_prevalence(
                 "class": classes[k],
                 "prevalence": prevalence,
                 "sensitivity": hits / support if support else None,
-                "sensitivity_interval": list(wilson(hits, support)),
+                "sensitivity_interval": list(rate(called_so, own, clusters)),
                 "specificity": rejected / rest if rest else None,
-                "specificity_interval": list(wilson(rejected, rest)),
+                "specificity_interval": list(rate(~called_so, ~own, clusters)),
                 "ppv": found[0],
                 "npv": found[1],
             }

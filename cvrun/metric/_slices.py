@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cvrun.interval import wilson
+from cvrun.interval import rate
 from cvrun.metric import Metric, Prediction
 from cvrun.metric._table import macro, or_none
 
@@ -16,7 +17,11 @@ LEAST = 10
 
 
 def slices(
-    prediction: Prediction, values: Sequence[str], least: int = LEAST, metrics: Sequence[Metric] = ()
+    prediction: Prediction,
+    values: Sequence[str],
+    least: int = LEAST,
+    metrics: Sequence[Metric] = (),
+    clusters: NDArray[np.int64] | None = None,
 ) -> dict[str, Any]:
     """Give accuracy, balanced accuracy and other metrics for each value, the worst value, and how much is hidden.
 
@@ -25,10 +30,12 @@ def slices(
         values: Of each image, in the order of prediction.
         least: [images] Of a value that is shown.
         metrics: What else is measured, each by its name; None where undefined.
+        clusters: Number of the group of each image, int64 (N,); None: images are independent.
 
     Returns:
         `slices`: a row for each value that is shown, in the order of the values: value, images, correct, accuracy,
-        low and high (Wilson's 95% interval of it, which takes the images for independent), and balanced_accuracy, the
+        low and high (the 95% interval of it by `interval.rate`; of a value that has one group alone, over the images of
+        that group), and balanced_accuracy, the
         mean recall of the classes that the slice has. `hidden`: the number of other values, and their images together.
         The images of both add up to all images. `worst`: for accuracy, balanced_accuracy and each of metrics the value
         that is shown with the worst number, and the number; the first of equal ones, None where there is none.
@@ -43,8 +50,9 @@ def slices(
             hidden["images"] += len(inside)
             continue
         part = Prediction(prediction.probabilities[inside], prediction.targets[inside])
-        correct = int(np.count_nonzero(part.labels == part.targets))
-        low, high = wilson(correct, len(inside))
+        right = part.labels == part.targets
+        correct = int(np.count_nonzero(right))
+        low, high = rate(right, np.ones_like(right), _within(clusters, inside))
         balanced = float(macro("recall", part, part.once)[0])
         row = {
             "value": value,
@@ -59,6 +67,12 @@ def slices(
     directions = {"accuracy": "max", "balanced_accuracy": "max"} | {metric.name: metric.mode for metric in metrics}
     worst = {name: _worst(rows, name, mode) for name, mode in directions.items()}
     return {"slices": rows, "hidden": hidden, "worst": worst}
+
+
+def _within(clusters: NDArray[np.int64] | None, inside: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    if clusters is None or len(np.unique(clusters[inside])) == 1:
+        return None
+    return clusters[inside]
 
 
 def _worst(rows: Sequence[dict[str, Any]], name: str, mode: str) -> dict[str, Any] | None:

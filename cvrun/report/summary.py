@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cvrun.errors import ConfigError, printable
 from cvrun.folder import RunFolder
+from cvrun.interval import FEW
 from cvrun.report.openings import below, or_fault
 from cvrun.report.tables import text_table
 from cvrun.yamlfile import load_yaml
@@ -57,15 +58,53 @@ def disclosure(path: Path) -> str:
     return line if isinstance(line, str) else ""
 
 
-def metric_table(metrics: Mapping[str, float | None]) -> str:
-    """Give metrics as a table, the plain values beside those with test-time augmentation."""
+def metric_table(metrics: Mapping[str, float | None], intervals: Mapping[str, Any] | None = None) -> str:
+    """Give metrics as a table, the plain values beside those with test-time augmentation.
+
+    Args:
+        metrics: By name, such as val/accuracy or val/tta/accuracy.
+        intervals: By the same names, low and high; None where a metric has none. Without any, no column of them.
+    """
     plain = {name: value for name, value in metrics.items() if "/tta/" not in name}
-    augmented = {name.replace("/tta/", "/"): value for name, value in metrics.items() if "/tta/" in name}
-    columns = ["metric", "value", *(["with tta"] if augmented else [])]
-    rows = [
-        [name, number(value)] + ([number(augmented.get(name))] if augmented else []) for name, value in plain.items()
-    ]
-    return text_table(columns, rows, right=(1, 2))
+    augmented = {name.replace("/tta/", "/"): name for name in metrics if "/tta/" in name}
+    columns, kinds = ["metric", "value"], [{name: name for name in plain}]
+    if augmented:
+        columns.append("with tta")
+        kinds.append(augmented)
+    if intervals is not None:
+        columns = ["metric", *(word for column in columns[1:] for word in (column, "95% interval"))]
+    rows = []
+    for name in plain:
+        row = [name]
+        for kind in kinds:
+            full = kind.get(name, "")
+            row.append(number(metrics.get(full)))
+            row += [] if intervals is None else [between(intervals.get(full))]
+        rows.append(row)
+    return text_table(columns, rows, right=range(1, len(columns)))
+
+
+def between(ends: Sequence[float] | None) -> str:
+    """Give an interval to four digits; a dash where there is none."""
+    return "-" if ends is None else f"{number(ends[0])} to {number(ends[1])}"
+
+
+def sure(found: Mapping[str, Any]) -> str:
+    """Give lines on how intervals came about, and what they are worth.
+
+    Args:
+        found: As `uncertainty` of `cvrun.command._intervals` has it.
+    """
+    unit, units, resamples = found["unit"], found["units"], found["resamples"]
+    noun = f"{units:,} {unit}{'' if units == 1 else 's'}"
+    others = f", of the others BCa from {resamples:,} resamples" if resamples else ""
+    lines = [f"95% intervals over {noun}: of accuracy Wilson's{others}"]
+    if found["undefined"]:
+        said = ", ".join(f"{name} {count:,}" for name, count in found["undefined"].items())
+        lines.append(f"resamples without a value, left out: {said}")
+    if units < FEW:
+        lines.append(f"warning: {noun}, fewer than {FEW}: the intervals are probably too narrow")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def class_table(rows: list[dict[str, Any]]) -> str:

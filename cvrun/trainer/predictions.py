@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +22,18 @@ def write(run: Run, name: str, evaluation: Evaluation) -> None:
 
 
 def save(
-    folder: RunFolder, name: str, evaluation: Evaluation, task: Task, ids: Sequence[str], classes: Sequence[str]
+    folder: RunFolder,
+    name: str,
+    evaluation: Evaluation,
+    task: Task,
+    ids: Sequence[str],
+    classes: Sequence[str],
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `predictions/<name>.npz` and `predictions/<name>.json`, replacing older ones.
 
-    The npz holds probabilities float32 (N, K), targets int64 (N,), ids and classes as text; the json holds metrics and
-    the task's details.
+    The npz holds probabilities float32 (N, K), targets int64 (N,), ids and classes as text; the json holds metrics, the
+    task's details, and what more there is, as plain values.
 
     Raises:
         StorageError: If they cannot be written.
@@ -41,5 +48,5 @@ def save(
         classes=np.array(classes, dtype=np.str_),
     )
     folder.write(folder.predictions / f"{name}.npz", buffer.getvalue())
-    summary = {"metrics": evaluation.metrics, **task.details(evaluation.prediction, classes)}
+    summary = {"metrics": evaluation.metrics, **task.details(evaluation.prediction, classes), **(more or {})}
     folder.write(folder.predictions / f"{name}.json", json.dumps(finite(summary), indent=2).encode() + b"\n")

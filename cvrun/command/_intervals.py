@@ -1,0 +1,111 @@
+"""How sure the metrics of an evaluation are: 95% intervals over images, or over groups where the images have any."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvrun import bootstrap
+from cvrun.errors import ConfigError
+from cvrun.folder import RunFolder
+from cvrun.interval import rate
+from cvrun.metric import Metric, Prediction
+
+MOST = 1_000_000
+"""Resamples beyond which nothing changes but the time."""
+
+
+def add_resamples(parser: argparse.ArgumentParser) -> None:
+    """Let a command take --resamples."""
+    about = f"of the bootstrap for 95%% intervals; 0: none but that of accuracy; default: {bootstrap.RESAMPLES:,}"
+    parser.add_argument("--resamples", type=_resamples, default=bootstrap.RESAMPLES, metavar="N", help=about)
+
+
+def clusters_of(groups: Sequence[str] | None) -> NDArray[np.int64] | None:
+    """Give the number of the group of each image, int64 (N,); None where each image is one of its own.
+
+    Args:
+        groups: Of each image; an image whose group is empty is in none.
+    """
+    if groups is None:
+        return None
+    # What is in no group is a group of its own, whose name no other has.
+    named = [(group, -1) if group else ("", number) for number, group in enumerate(groups)]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(named))}
+    return np.array([numbers[name] for name in named], np.int64) if len(numbers) < len(named) else None
+
+
+def saved_clusters(folder: RunFolder, ids: Sequence[str]) -> NDArray[np.int64] | None:
+    """Give the same for images of a run by their names, of train or val, as its data.csv knows them.
+
+    Groups of test images are not written down while the test set is sealed; for them it is None, as for images that
+    data.csv does not name.
+    """
+    try:
+        with folder.data.open(newline="", encoding="utf-8") as file:
+            groups = {row["id"]: row["group"] or "" for row in csv.DictReader(file)}
+    except (OSError, KeyError, ValueError, csv.Error):
+        return None
+    return clusters_of([groups.get(id, "") for id in ids])
+
+
+def uncertainty(
+    prediction: Prediction, metrics: Sequence[Metric], clusters: NDArray[np.int64] | None, resamples: int
+) -> dict[str, Any]:
+    """Give the 95% interval of each metric, and how they came about, as plain values.
+
+    That of accuracy is Wilson's, all others are BCa intervals of the bootstrap. Where images are in groups, groups are
+    what is independent.
+
+    Args:
+        prediction: Of a split.
+        metrics: Of which.
+        clusters: What clusters_of gives.
+        resamples: Of the bootstrap; 0: none.
+
+    Returns:
+        `intervals`: metric -> [low, high], None where there is none, which is also where all resamples agree: then the
+        images do not show how far it varies. `uncertainty`: confidence, unit (image or group), units, resamples, and
+        undefined, metric -> how many resamples had no value, where some had none.
+    """
+    units = len(prediction.targets) if clusters is None else int(clusters.max()) + 1
+    functions = {m.name: _of(m, prediction) for m in metrics if m.name != "accuracy"} if resamples and units > 1 else {}
+    drawn = bootstrap.intervals(functions, len(prediction.targets), resamples, clusters=clusters)
+    found: dict[str, list[float] | None] = {}
+    for metric in metrics:
+        ends = drawn.get(metric.name)
+        if metric.name == "accuracy" and units:
+            right = prediction.labels == prediction.targets
+            ends = bootstrap.Interval(*rate(right, np.ones_like(right), clusters))
+        known = ends is not None and _says_something(ends) and not math.isnan(metric.compute(prediction))
+        found[metric.name] = [ends.low, ends.high] if ends is not None and known else None
+    undefined = {name: ends.undefined for name, ends in drawn.items() if ends.undefined}
+    how = {"confidence": 0.95, "unit": "image" if clusters is None else "group", "units": units}
+    return {"intervals": found, "uncertainty": {**how, "resamples": resamples, "undefined": undefined}}
+
+
+def _of(metric: Metric, prediction: Prediction) -> bootstrap.Function:
+    return lambda weights: metric.values(prediction, weights)
+
+
+def _says_something(ends: bootstrap.Interval) -> bool:
+    return math.isfinite(ends.low) and math.isfinite(ends.high) and ends.low < ends.high
+
+
+def _resamples(word: str) -> int:
+    number = int(word) if word.isdecimal() else -1
+    if not (number == 0 or 100 <= number <= MOST):
+        rule = f"expected 0, or a number from 100 to {MOST:,}"
+        raise ConfigError(f"--resamples {word}: {rule}", "ends of 95% intervals need a thousand or more")
+    return number
+
+
+def pairs_of(intervals: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Give intervals by the full name of their metric, such as val/accuracy."""
+    return {f"{prefix}/{name}": ends for name, ends in intervals.items()}
