@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cvrun.bootstrap import Function, Interval, intervals
 from cvrun.command._ensemble_file import GREEDY, Ensemble, Part
+from cvrun.command._intervals import saved_clusters
 from cvrun.command._members import Member, Together, predictions, together
 from cvrun.ensemble import Selected, greedy
 from cvrun.errors import ConfigError, DataError, did_you_mean
@@ -56,6 +57,7 @@ class Ensembled:
         chosen: The metric that chooses.
         best: Position of the best run.
         scores: Of each run on its own val part; NaN where undefined.
+        clusters: Number of the group of each image, int64 (N,); None: there are none, or they are not known.
     """
 
     ensemble: Ensemble
@@ -66,6 +68,12 @@ class Ensembled:
     chosen: Metric
     best: int
     scores: tuple[float, ...]
+    clusters: NDArray[np.int64] | None
+
+    @property
+    def units(self) -> int:
+        """What resamples draw from: images, or groups of images."""
+        return len(self.together.ids) if self.clusters is None else int(self.clusters.max()) + 1
 
     def alone(self, position: int) -> Prediction:
         """Give what a run predicted."""
@@ -96,7 +104,8 @@ def ensembled(runs: Sequence[Member], wanted: Wanted) -> Ensembled:
     ensemble = Ensemble(parts, wanted.merge, wanted.tta, merging.classes)
     used = [each for each, count in zip(merging.probabilities, picks, strict=True) if count]
     prediction = Prediction(ensemble.merge_used(used), merging.targets)
-    return Ensembled(ensemble, selected, merging, prediction, metrics, chosen, best, tuple(scores))
+    clusters = saved_clusters(runs[0].folder, merging.ids)
+    return Ensembled(ensemble, selected, merging, prediction, metrics, chosen, best, tuple(scores), clusters)
 
 
 def _named(name: str, metrics: Sequence[Metric]) -> Metric:
@@ -137,9 +146,9 @@ def differences(found: Ensembled) -> list[dict[str, Any]]:
         found: What ensembled gave.
 
     Returns:
-        metric; difference, ensemble minus best run, NaN where one is undefined; low and high, the 95% interval of the
-        difference, of resamples of the images that both share; undefined, the resamples without a difference; verdict:
-        better or worse where the interval is on one side of 0, else that no difference is shown.
+        metric; difference, ensemble minus best run, NaN where one is undefined; low and high, its 95% interval, of
+        resamples of the images (or of their groups) that both share; undefined, the resamples without a difference;
+        verdict: better or worse where the interval is on one side of 0, else that no difference is shown.
     """
     shown = [metric for metric in found.metrics if metric.name in SHOWN or metric is found.chosen]
     other = found.alone(found.best)
@@ -147,8 +156,8 @@ def differences(found: Ensembled) -> list[dict[str, Any]]:
     def between(metric: Metric) -> Function:
         return lambda weights: metric.values(found.prediction, weights) - metric.values(other, weights)
 
-    units = len(found.together.ids)
-    bounds = intervals({metric.name: between(metric) for metric in shown}, units)
+    images = len(found.together.ids)
+    bounds = intervals({metric.name: between(metric) for metric in shown}, images, clusters=found.clusters)
     rows = []
     for metric in shown:
         difference = metric.compute(found.prediction) - metric.compute(other)

@@ -6,12 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvrun.audit.suspects import Predicted, read
 from cvrun.command._run_folder import existing
+from cvrun.data import SPLITS
 from cvrun.errors import CheckpointError, ConfigError, DataError
 from cvrun.folder import RunFolder
 from cvrun.report.openings import run_name
@@ -34,6 +36,7 @@ class Member:
         step: Of its best weights.
         weights: sha256 (hex) of their content.
         fingerprints: Of its data and its split, as its plan says; nothing where it says none.
+        grouped: The parts whose images are in groups, as its plan says.
     """
 
     folder: RunFolder
@@ -42,6 +45,7 @@ class Member:
     step: int
     weights: str
     fingerprints: dict[str, str]
+    grouped: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -151,17 +155,22 @@ def _member(folder: RunFolder) -> Member:
     if not isinstance(run_id, str) or not isinstance(content.get("model"), Mapping):
         raise CheckpointError(f"{path}: its files are not those of best weights")
     weights = digest(dict(content["model"]))
-    return Member(folder, run_name(folder.path), run_id, step, weights, _fingerprints(folder))
+    data = _data(folder)
+    named = {name: data.get(f"{name}_fingerprint") for name in ("data", "split")}
+    fingerprints = {name: value for name, value in named.items() if isinstance(value, str)}
+    groups = data.get("groups")
+    grouped = tuple(part for part in SPLITS if isinstance(groups, Mapping) and groups.get(part))
+    return Member(folder, run_name(folder.path), run_id, step, weights, fingerprints, grouped)
 
 
-def _fingerprints(folder: RunFolder) -> dict[str, str]:
+def _data(folder: RunFolder) -> Mapping[str, Any]:
+    """Give what the plan of a run says about its data; nothing where it cannot be read."""
     try:
         plan = load_yaml(folder.plan)
     except (OSError, ConfigError):
         return {}
-    data = plan.get("data") if isinstance(plan, dict) else None
-    named = {name: data.get(f"{name}_fingerprint") for name in ("data", "split")} if isinstance(data, dict) else {}
-    return {name: value for name, value in named.items() if isinstance(value, str)}
+    data = plan.get("data") if isinstance(plan, Mapping) else None
+    return data if isinstance(data, Mapping) else {}
 
 
 def _how(name: str) -> str:

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvrun.errors import printable
+from cvrun.interval import FEW
 from cvrun.report.summary import number
 from cvrun.report.tables import text_table
-
-FEW = 50
-"""[images] Below this an interval from resamples is too narrow."""
 
 
 def ensemble_text(found: Mapping[str, Any]) -> str:
@@ -27,20 +25,31 @@ def ensemble_text(found: Mapping[str, Any]) -> str:
     lines = [
         f"{found['agreed']:,} of {images:,} images get the same label from all {total} runs",
         f"cost: each image goes through {models}; a run's decision.json is not applied",
+        *_remarks(found),
     ]
-    if found["part"] == "val":
-        lines.append("val chose the best run as well, which flatters it")
-    if images < FEW:
-        lines.append(f"warning: intervals of fewer than {FEW} images are too narrow")
+    return f"{printable(head)}\n\n{_table(found)}{_differences(found)}\n" + "".join(f"{line}\n" for line in lines)
+
+
+def _remarks(found: Mapping[str, Any]) -> list[str]:
+    """Give what one should know before one believes the numbers."""
+    lines = []
+    if found["unit"] == "group":
+        lines.append(f"the intervals are over {found['units']:,} groups of images")
+    if found["groups_unknown"]:
+        lines.append("warning: groups of these images are not known here: intervals are too narrow")
+    if found["units"] < FEW:
+        lines.append(f"warning: intervals over fewer than {FEW} {found['unit']}s are too narrow too often")
     if undefined := max(row["undefined"] for row in found["differences"]):
         lines.append(f"warning: up to {undefined:,} resamples have no difference and are left out")
+    if found["part"] == "val":
+        lines.append("val chose the best run as well, which flatters it")
+    if found["part"] == "val" and found["merge"] == "greedy":
+        lines.append("val chose the runs, so what they reach on val is optimistic; see --part test")
     if not found["same_split"]:
         lines.append("the runs differ in their split; none was trained on an image of these")
     if found["merge"] == "vote":
         lines.append("shares of votes are no probabilities: read accuracy, not loss, brier and ece")
-    if found["part"] == "val" and found["merge"] == "greedy":
-        lines.append("val chose the runs, so what they reach on val is optimistic; see --part test")
-    return f"{printable(head)}\n\n{_table(found)}{_differences(found)}\n" + "".join(f"{line}\n" for line in lines)
+    return lines
 
 
 def _table(found: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """What an ensemble is measured by, and against which run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def runs(monkeypatch):
             ids = [f"{part}{i}" for i in range(IMAGES)]
             kept[run, part] = Predicted(Path(run), ids, targets, probabilities, ["cat", "dog"])
     monkeypatch.setattr(_ensembled, "predictions", lambda member, name: kept[member.run_id, name])
-    found = [Member(RunFolder(Path(f"/{name}")), name, name, 1, name, {}) for name in "abc"]
+    found = [Member(RunFolder(Path(f"/{name}")), name, name, 1, name, {}, ()) for name in "abc"]
     return found, kept
 
 
@@ -100,3 +101,25 @@ def test_a_run_that_is_the_whole_ensemble_does_not_differ_from_itself(runs):
     assert found.selected.picks.tolist() == [0, 1, 0] and found.best == 1 and len(found.ensemble.used) == 1
     for row in differences(found):
         assert (row["difference"], row["low"], row["high"], row["verdict"]) == (0, 0, 0, "no difference shown")
+
+
+def test_images_of_a_group_count_as_one_case(runs, tmp_path):
+    members, kept = runs
+    rows = np.repeat(np.arange(100), 4)
+    for run in "abc":
+        one = kept[run, "val"]
+        object.__setattr__(one, "probabilities", one.probabilities[rows])
+        object.__setattr__(one, "labels", one.labels[rows])
+    lines = [f"val{i},val,cat,slide{i // 4},\n" for i in range(IMAGES)]
+    (tmp_path / "data.csv").write_text("id,part,label,group,content\n" + "".join(lines))
+    wanted = Wanted("mean", "val", False, "loss")
+    apart = ensembled(members, wanted)
+    found = ensembled([replace(members[0], folder=RunFolder(tmp_path)), *members[1:]], wanted)
+    assert (apart.units, found.units) == (400, 100)
+    targets, here = found.together.targets, found.prediction.probabilities.astype(np.float64)
+    best = found.together.probabilities[found.best].astype(np.float64)
+    gaps = GAPS["loss"](targets, here) - GAPS["loss"](targets, best)
+    half = 1.96 * gaps.std() / np.sqrt(100)
+    row, other = (next(row for row in differences(one) if row["metric"] == "loss") for one in (found, apart))
+    assert (row["high"] - row["low"]) / 2 == pytest.approx(half, rel=0.1)
+    assert (other["high"] - other["low"]) / 2 == pytest.approx(half / 2, rel=0.1)

@@ -67,6 +67,8 @@ def test_weights_are_those_that_the_model_has(finished):
     assert one.fingerprints == {"data": data["data_fingerprint"], "split": data["split_fingerprint"]}
     (finished / "plan.yaml").write_text("data: [")
     assert _members._member(RunFolder(finished)).fingerprints == {}
+    (finished / "plan.yaml").write_text("data: {groups: {val: 3, test: 0}}")
+    assert _members._member(RunFolder(finished)).grouped == ("val",)
     status = json.loads((finished / "status.json").read_text())
     (finished / "status.json").write_text(json.dumps({**status, "best_step": 1}))
     with pytest.raises(CheckpointError):

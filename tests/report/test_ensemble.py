@@ -37,6 +37,9 @@ def found(**more):
         "agreed": 1000,
         "cost": 2,
         "same_split": True,
+        "unit": "image",
+        "units": 1234,
+        "groups_unknown": False,
         **more,
     }
 
@@ -69,6 +72,9 @@ def test_what_is_optimistic_or_no_probability_is_said():
     assert "optimistic" not in mean and "mean of 3 runs, each with test-time augmentation on 1,234 val" in mean
     assert "no probabilities" not in mean and "no probabilities" in ensemble_text(found(merge="vote", cost=3))
     assert "differ in their split" not in mean and "differ in their split" in ensemble_text(found(same_split=False))
-    assert "too narrow" not in mean and "warning: intervals of fewer than 50" in ensemble_text(found(images=49))
+    assert "too narrow" not in mean and "fewer than 50 images" in ensemble_text(found(images=49, units=49))
+    grouped = ensemble_text(found(unit="group", units=49))
+    assert "over 49 groups of images" in grouped and "fewer than 50 groups" in grouped
+    assert "not known here: intervals are too narrow" in ensemble_text(found(groups_unknown=True))
     assert "flatters it" in mean and "flatters it" not in test and "up to 2,000 resamples have no" in test
     assert "goes through 1 model;" in ensemble_text(found(cost=1))
