@@ -26,6 +26,7 @@ from cvrun.images import Decodable, kept_for, open_part, unusable
 from cvrun.imbalance import Imbalance, imbalance_of
 from cvrun.metric import Metric
 from cvrun.model import Shape
+from cvrun.noise_floor import noise_floor
 from cvrun.optimizer import scaled_lr
 from cvrun.outside import require_cache_outside, require_outside
 from cvrun.pipeline.stream import Stream, stream_of
@@ -122,6 +123,7 @@ def _plan(
     metrics = metrics_of(len(data.classes))
     imbalance = imbalance_of(spec, selection.manifest, selection.split)
     training = _training(spec, imbalance, metrics)
+    floor = noise_floor(training.monitor, data.counts["val"], data.groups.get("val", 0))
     shape = Shape(data.form.channels, data.form.size, len(data.classes), data.classes)
     counts = np.array(data.counts["train"])
     try_parts(spec, shape, counts)
@@ -156,6 +158,7 @@ def _plan(
             *selection.warnings,
             *warnings(spec, training, metrics, device),
             *imbalance.warnings(training.monitor),
+            *filter(None, [floor.warning(training.min_delta, training.delta_mode)]),
         ),
     )
 

@@ -20,6 +20,7 @@ def run(arguments: list[str]) -> int:
 def _check(job: HydraJob) -> int:
     try:
         spec = job.compose()
+        from cvrun.noise_floor import noise_floor
         from cvrun.prepare import prepare
         from cvrun.rehearse import require_weights
         from cvrun.report.openings import in_words, of_run
@@ -36,6 +37,7 @@ def _check(job: HydraJob) -> int:
     text = plain_table(plan.lines())
     data = plan.data
     text += "\n" + split_table(data.classes, data.counts, data.groups, data.strata, plan.imbalance.resampled_shares)
+    text += f"\n{noise_floor(plan.training.monitor, data.counts['val'], data.groups.get('val', 0)).line()}\n"
     text += "".join(f"warning: {printable(line)}\n" for line in plan.warnings)
     status = plan.folder.read_status()
     if status is not None:

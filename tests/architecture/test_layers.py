@@ -23,6 +23,7 @@ GROUND |= {
     "bootstrap",
     "warned",
 }
+GROUND |= {"noise_floor", "optimism"}
 GROUND |= {"ledger", "opening", "sketch", "ensemble"}
 PARTS = {
     "data",

@@ -48,3 +48,28 @@ def test_checking_a_sweep_leaves_nothing_behind(call, tmp_path):
 def test_it_takes_the_flag_of_a_sweep(call):
     assert call("check", "-m", "--fail-fast", "seed=0,1").code == 0
     assert call("check", "--fail-fast").code == 2
+
+
+def test_it_says_what_the_validation_images_allow_to_be_known(call):
+    # 180 images: Wilson's interval of 162 is .847 to .936, that of 90 .428 to .572.
+    said = call("check", *QUICK)
+    assert "95% interval of accuracy on 180 validation images: +-0.044 at 0.9 and +-0.072 at 0.5\n" in said.out
+    assert "warning" not in said.out
+    other = call("check", *QUICK, "monitor.metric=val/loss", "monitor.min_delta=0.001")
+    assert "the monitor is another metric" in other.out and "warning" not in other.out
+
+
+def test_a_min_delta_below_that_is_warned_of_and_refused_where_warnings_are(call):
+    said = call("check", *QUICK, "monitor.min_delta=0.01")
+    assert said.code == 0
+    assert "warning: monitor.min_delta=0.01 is below +-0.044, the 95% interval of accuracy at 0.9" in said.out
+    assert call("check", *QUICK, "monitor.min_delta=0.05").out.count("warning") == 0
+    strict = call("check", *QUICK, "monitor.min_delta=0.01", "strict_warnings=true")
+    assert strict.code == 2 and "monitor.min_delta=0.01" in strict.err
+
+
+def test_groups_of_the_data_make_it_wider(call, blood_cells):
+    said = call("check", "+exp=blood_cells", f"data.root={blood_cells}")
+    assert said.code == 0
+    line = next(line for line in said.out.splitlines() if line.startswith("95% interval"))
+    assert "groups make it wider, up to" in line
