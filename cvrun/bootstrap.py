@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -38,12 +38,14 @@ class Interval:
     Attributes:
         low: NaN where there is none.
         high: NaN where there is none.
-        undefined: Resamples without a number, which are left out.
+        undefined: Resamples without a finite number, which are left out.
+        corrected: Whether it is a BCa interval, not one of percentiles.
     """
 
     low: float
     high: float
     undefined: int = 0
+    corrected: bool = False
 
 
 def draws(
@@ -152,8 +154,10 @@ def bca(
         confidence: In (0, 1).
     """
     defined, undefined = _defined(values)
-    below = (np.count_nonzero(defined < estimate) + np.count_nonzero(defined == estimate) / 2) / max(len(defined), 1)
-    if not 0 < below < 1 or not np.isfinite(jackknife).all() or math.isnan(estimate):
+    # Sums in another order may differ in their last bits.
+    same = np.isclose(defined, estimate, rtol=1e-12, atol=0)
+    below = (np.count_nonzero((defined < estimate) & ~same) + np.count_nonzero(same) / 2) / max(len(defined), 1)
+    if not 0 < below < 1 or not np.isfinite(jackknife).all() or not math.isfinite(estimate):
         return percentile(values, confidence)
     normal = NormalDist()
     bias, acceleration = normal.inv_cdf(below), _acceleration(jackknife)
@@ -163,7 +167,7 @@ def bca(
         if acceleration * shifted >= 1:
             return percentile(values, confidence)
         ends.append(normal.cdf(bias + shifted / (1 - acceleration * shifted)))
-    return _between(defined, ends[0], ends[1], undefined)
+    return replace(_between(defined, ends[0], ends[1], undefined), corrected=True)
 
 
 def _acceleration(jackknife: NDArray[np.float64]) -> float:
@@ -182,7 +186,7 @@ def _on_all(functions: Mapping[str, Function], parts: Iterator[NDArray[np.float6
 
 
 def _defined(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    known = values[~np.isnan(values)]
+    known = values[np.isfinite(values)]
     return known, len(values) - len(known)
 
 

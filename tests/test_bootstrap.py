@@ -1,6 +1,7 @@
 """Resamples and the intervals out of them, against scipy and closed forms."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,7 +96,8 @@ def test_percentile_and_bca_are_those_of_scipy():
 def test_bca_by_hand():
     """z0 = 0 and a = 0 give the percentile interval; the equations 14.9 to 14.15 of Efron and Tibshirani else."""
     values = np.arange(1.0, 1000.0)
-    assert bca(values, 500.0, np.array([1.0, 2.0, 3.0])) == percentile(values)
+    middle = bca(values, 500.0, np.array([1.0, 2.0, 3.0]))
+    assert middle.corrected and replace(middle, corrected=False) == percentile(values)
     jackknife = np.array([0.0, 0.0, 3.0])
     away = jackknife.mean() - jackknife
     a = (away**3).sum() / (6 * (away**2).sum() ** 1.5)
@@ -121,7 +123,11 @@ def test_what_is_undefined_is_counted_and_left_out():
     assert percentile(np.array([math.nan])).undefined == 1 and math.isnan(percentile(np.array([math.nan])).low)
     assert bca(values, 2.0, np.array([1.0, math.nan])) == percentile(values)
     assert bca(values, math.nan, np.array([1.0, 2.0])) == percentile(values)
-    assert bca(np.full(9, 5.0), 5.0, np.full(3, 5.0)) == percentile(np.full(9, 5.0))
+    assert bca(np.full(9, 5.0), 5.0, np.full(3, 5.0)) == Interval(5.0, 5.0, 0, True)
+    infinite = np.array([1.0, 2.0, 3.0, math.inf, math.nan])
+    assert percentile(infinite) == percentile(values)
+    nearly = np.full(9, 0.1 + 0.2)
+    assert bca(np.append(nearly, [0.0, 1.0]), 0.3, np.array([1.0, 2.0, 3.0])).corrected
     assert bca(np.arange(9.0), -1.0, np.arange(3.0)) == percentile(np.arange(9.0))
 
 

@@ -71,8 +71,9 @@ def uncertainty(
 
     Returns:
         `intervals`: metric -> [low, high], None where there is none, which is also where all resamples agree: then the
-        images do not show how far it varies. `uncertainty`: confidence, unit (image or group), units, resamples, and
-        undefined, metric -> how many resamples had no value, where some had none.
+        images do not show how far it varies. `uncertainty`: confidence, unit (image or group), units, resamples,
+        undefined, metric -> how many resamples had no value, where some had none, and percentile, the metrics whose
+        interval is one of percentiles, because no BCa interval exists.
     """
     units = len(prediction.targets) if clusters is None else int(clusters.max()) + 1
     functions = {m.name: _of(m, prediction) for m in metrics if m.name != "accuracy"} if resamples and units > 1 else {}
@@ -86,8 +87,12 @@ def uncertainty(
         known = ends is not None and _says_something(ends) and not math.isnan(metric.compute(prediction))
         found[metric.name] = [ends.low, ends.high] if ends is not None and known else None
     undefined = {name: ends.undefined for name, ends in drawn.items() if ends.undefined}
+    plain = [name for name, ends in drawn.items() if not ends.corrected and found[name] is not None]
     how = {"confidence": 0.95, "unit": "image" if clusters is None else "group", "units": units}
-    return {"intervals": found, "uncertainty": {**how, "resamples": resamples, "undefined": undefined}}
+    return {
+        "intervals": found,
+        "uncertainty": {**how, "resamples": resamples, "undefined": undefined, "percentile": plain},
+    }
 
 
 def _of(metric: Metric, prediction: Prediction) -> bootstrap.Function:

@@ -99,6 +99,8 @@ def sure(found: Mapping[str, Any]) -> str:
     noun = f"{units:,} {unit}{'' if units == 1 else 's'}"
     others = f", of the others BCa from {resamples:,} resamples" if resamples else ""
     lines = [f"95% intervals over {noun}: of accuracy Wilson's{others}"]
+    if found["percentile"]:
+        lines.append(f"of {', '.join(found['percentile'])} percentile intervals, as there is no BCa interval")
     if found["undefined"]:
         said = ", ".join(f"{name} {count:,}" for name, count in found["undefined"].items())
         lines.append(f"resamples without a value, left out: {said}")

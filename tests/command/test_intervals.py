@@ -43,7 +43,7 @@ def test_m9_accuracy_has_wilsons_interval_and_a_mean_that_of_its_standard_error(
     half = 1.959964 * each.std() / 20
     low, high = found["intervals"]["brier"]
     assert (low, high) == pytest.approx((each.mean() - half, each.mean() + half), abs=0.1 * half)
-    how = {"confidence": 0.95, "unit": "image", "units": 400, "resamples": 4000, "undefined": {}}
+    how = {"confidence": 0.95, "unit": "image", "units": 400, "resamples": 4000, "undefined": {}, "percentile": []}
     assert found["uncertainty"] == how
 
 
