@@ -11,9 +11,10 @@ from typing import Any
 
 from cvrun.errors import ConfigError
 from cvrun.folder import RunFolder
+from cvrun.report.settings import settings_of
 from cvrun.report.summary import number
 from cvrun.report.tables import text_table
-from cvrun.yamlfile import load_yaml, read_text
+from cvrun.yamlfile import read_text
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,13 @@ def fold_of_run(run: RunFolder, shown: str) -> Fold | None:
         # Most runs are no folds, and it takes a while to read their YAML.
         if "folds:" not in read_text(run.spec):
             return None
-        spec = load_yaml(run.spec)
     except (OSError, ValueError, ConfigError):
         return None
-    numbers = fold_numbers(spec.get("split")) if isinstance(spec, dict) else None
+    kept = settings_of(run)
+    numbers = fold_numbers(kept.get("split"))
     if numbers is None:
         return None
-    # At the top, what has keys of its own can change a result; of the others these can.
-    kept = {k: v for k, v in spec.items() if isinstance(v, dict) or k in ("name", "seed", "skip_unreadable")}
-    kept["split"] = {key: value for key, value in spec["split"].items() if key != "fold"}
-    kept.pop("logger", None)
+    kept["split"] = {key: value for key, value in kept["split"].items() if key != "fold"}
     setting = f"{run.path.parent}|{json.dumps(kept, sort_keys=True, default=str)}"
     return Fold(setting, shown, *numbers, metrics_of(run.read_status() or {}))
 

@@ -10,7 +10,7 @@ from cvrun.errors import printable
 from cvrun.folder import finite
 from cvrun.report.run_record import RunRecord
 from cvrun.report.score import interval_of
-from cvrun.report.summary import number
+from cvrun.report.summary import between, number
 from cvrun.report.sweep import Sweep
 from cvrun.report.sweep_page import outcome, setting_of
 
@@ -109,6 +109,7 @@ def plain_sweep(sweep: Sweep) -> dict[str, Any]:
             "n": len(group.runs),
             "mean": group.mean,
             "sd": group.sd,
+            "interval": group.spread.interval,
             "runs": [run.facts["path"] for run in group.runs],
         }
         for group in sweep.groups()
@@ -136,13 +137,19 @@ def markdown_sweep(sweep: Sweep) -> str:
         for run in sweep.runs
     ]
     groups = [
-        [setting_of(sweep, group.runs[0]), f"{len(group.runs):,}", number(group.mean), number(group.sd)]
+        [
+            setting_of(sweep, group.runs[0]),
+            f"{len(group.runs):,}",
+            number(group.mean),
+            number(group.sd),
+            between(group.spread.interval),
+        ]
         for group in sweep.groups()
     ]
     parts = [f"# Runs below {inert(sweep.folder)}\n", *(f"{inert(line)}\n" for line in outcome(sweep))]
     parts.append("## Runs\n\n" + markdown_table(["run", "state", "score", "setting", "seed"], rows))
     if groups:
-        parts.append("## Seeds\n\n" + markdown_table(["setting", "n", "mean", "sd"], groups))
+        parts.append("## Seeds\n\n" + markdown_table(["setting", "n", "mean", "sd", "95% interval"], groups))
     parts.append("## Test sets\n\n" + _list(sweep.openings or ["no test set has been opened"]))
     return "\n".join(parts)
 

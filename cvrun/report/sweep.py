@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvrun.errors import ConfigError, CvrunError
+from cvrun.errors import CvrunError
 from cvrun.folder import RunFolder
 from cvrun.report.openings import all_sets
 from cvrun.report.runs import describe, read_plan, run_folders
-from cvrun.yamlfile import load_yaml
-
-_AT_TOP = ("name", "skip_unreadable")
-"""Keys without keys of their own that can change a result, the seed aside."""
+from cvrun.report.seeds import Spread, spread
+from cvrun.report.settings import flat, settings_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,11 @@ class SweepRun:
         return f"{self.facts['name']} {self.facts['id']}"
 
     @property
+    def setting(self) -> str:
+        """What it has in common with runs that differ in nothing but the seed."""
+        return json.dumps(self.values, sort_keys=True, default=str)
+
+    @property
     def counts(self) -> bool:
         """Whether it is finished and has a score, so that it can be compared."""
         return self.facts["state"] == "finished" and self.score is not None
@@ -59,14 +61,22 @@ class Group:
     """Runs that differ in nothing but the seed.
 
     Attributes:
-        runs: Those with a score, the best first.
-        mean: Of their scores.
-        sd: Standard deviation of a sample (n - 1); None for a single run.
+        runs: One a seed, each with a score, the best first.
+        spread: Of their scores.
     """
 
     runs: Sequence[SweepRun]
-    mean: float
-    sd: float | None
+    spread: Spread
+
+    @property
+    def mean(self) -> float:
+        """Of the scores."""
+        return self.spread.mean
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation of a sample (n - 1); None for a single run."""
+        return self.spread.sd
 
 
 @dataclass(frozen=True)
@@ -111,10 +121,10 @@ class Sweep:
 
     def groups(self) -> list[Group]:
         """Give the ranked runs that differ in the seed alone together, the best mean first."""
-        found: dict[str, list[SweepRun]] = {}
+        found: dict[str, dict[str, SweepRun]] = {}
         for run in self.ranked:
-            found.setdefault(json.dumps(run.values, sort_keys=True, default=str), []).append(run)
-        groups = [_group(runs) for runs in found.values()]
+            found.setdefault(run.setting, {}).setdefault(repr(run.seed), run)
+        groups = [_group(list(runs.values())) for runs in found.values()]
         sign = -1 if groups and groups[0].runs[0].mode == "max" else 1
         return sorted(groups, key=lambda group: sign * group.mean)
 
@@ -126,7 +136,7 @@ def read_sweep(folder: Path) -> Sweep:
         DataError: If there is no such folder.
     """
     folders = run_folders(folder)
-    found = [_read(each) for each in folders]
+    found = [read_run(each) for each in folders]
     kept = [run for run in found if Path(run.facts["path"]).name == run.facts["id"]]
     try:
         openings = all_sets([each.path for each in folders])
@@ -162,32 +172,16 @@ def _rank(run: SweepRun) -> tuple[bool, float, str]:
 
 
 def _group(runs: Sequence[SweepRun]) -> Group:
-    scores = [run.score for run in runs if run.score is not None]
-    return Group(runs, statistics.fmean(scores), statistics.stdev(scores) if len(scores) > 1 else None)
+    return Group(runs, spread([run.score for run in runs if run.score is not None]))
 
 
-def _read(folder: RunFolder) -> SweepRun:
-    spec, plan = _spec(folder), read_plan(folder)
-    kept = {k: v for k, v in spec.items() if (isinstance(v, Mapping) and k != "logger") or k in _AT_TOP}
-    values = dict(_flat(kept, ""))
+def read_run(folder: RunFolder) -> SweepRun:
+    """Give one run; what is not known is empty."""
+    plan, values = read_plan(folder), settings_of(folder)
+    seed = values.pop("seed", None)
+    values = dict(flat(values))
     data, training = plan.get("data"), plan.get("training")
     if isinstance(data, Mapping) and data.get("data_fingerprint"):
         values["content of the data"] = str(data["data_fingerprint"])[:12]
     mode = training.get("mode") if isinstance(training, Mapping) else None
-    return SweepRun(describe(folder, plan), values, spec.get("seed"), "min" if mode == "min" else "max")
-
-
-def _spec(run: RunFolder) -> Mapping[str, Any]:
-    try:
-        found = load_yaml(run.spec)
-    except (OSError, ConfigError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    return SweepRun(describe(folder, plan), values, seed, "min" if mode == "min" else "max")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from cvrun.report.page import Cell, Html, Section, folded, page, paragraph, side_by_side, table
 from cvrun.report.parallel import Axis, parallel_coordinates, score_against
-from cvrun.report.summary import number
+from cvrun.report.seeds import FEWEST
+from cvrun.report.summary import between, number
 from cvrun.report.sweep import Sweep, SweepRun, shown
 
 _MOST_COLUMNS = 12
@@ -40,7 +41,8 @@ def outcome(sweep: Sweep) -> list[str]:
     repeated = [group for group in groups if group.sd is not None]
     if len(repeated) > 1:
         first = repeated[0]
-        said = f"The best mean over seeds is {number(first.mean)} (n = {len(first.runs):,}, sd {number(first.sd)}): "
+        how = f"n = {len(first.runs):,}, sd {number(first.sd)}, 95% interval {between(first.spread.interval)}"
+        said = f"The best mean over seeds is {number(first.mean)} ({how}): "
         lines.append(f"{said}{setting_of(sweep, first.runs[0])}.")
     if sweep.others:
         lines.append(f"{sweep.others:,} finished runs were scored by another metric and are in the table alone.")
@@ -87,16 +89,20 @@ def _seeds(sweep: Sweep) -> Section:
             f"{len(group.runs):,}",
             number(group.mean),
             number(group.sd),
+            between(group.spread.interval),
             *(number(run.score) for run in (group.runs[-1], group.runs[0])),
         ]
         for group in groups
     ]
-    columns = ["setting", "n", "mean", "sd", "worst", "best"]
+    columns = ["setting", "n", "mean", "sd", "95% interval", "worst", "best"]
     caption = f"{sweep.monitor} of runs that differ in the seed alone"
-    note = "sd is that of a sample (n - 1). A difference of means well below it is no difference."
-    return Section(
-        "seeds", "Seeds", [table(caption, columns, rows, range(1, 6), sortable=True), paragraph(note, "quiet")]
-    )
+    note = "sd is that of a sample (n - 1), the interval Student's for the mean over other seeds, on the same images. "
+    body = [table(caption, columns, rows, range(1, 7), sortable=True)]
+    body.append(paragraph(f"{note}A difference of means well below sd is no difference.", "quiet"))
+    if scarce := sum(group.spread.n < FEWEST for group in groups):
+        said = f"{scarce:,} of {len(groups):,} settings have fewer than {FEWEST} seeds: their spread is hardly known."
+        body.append(paragraph(said, "note"))
+    return Section("seeds", "Seeds", body)
 
 
 def _figures(sweep: Sweep) -> Section:

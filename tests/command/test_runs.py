@@ -3,6 +3,8 @@
 import json
 import shutil
 
+from tests.report.test_sweep import write
+
 KEYS = {"path", "name", "id", "state", "monitor", "score", "step", "epochs", "seconds", "overrides"}
 KEYS |= {"test_openings", "test_models", "test_sharing"}
 
@@ -80,3 +82,25 @@ def test_no_runs_and_no_folder(call, tmp_path):
     said = call("runs", "nowhere")
     assert said.code == 3
     assert said.err == "cvrun runs: nowhere: no such folder, expected one with runs\n"
+
+
+def test_m18_runs_that_differ_in_the_seed_alone_have_a_mean_and_an_interval(call, tmp_path):
+    for seed, score in ((0, 0.6), (1, 0.8), (2, 0.7)):
+        path = write(tmp_path / "outputs", f"a{seed}", score, seed=seed, lr=0.1)
+        (path / "plan.yaml").write_text(f"name: exp\nrun_id: a{seed}\noverrides: [optimizer.lr=0.1, seed={seed}]\n")
+    write(tmp_path / "outputs", "b", 0.9, seed=5, lr=0.5)
+    write(tmp_path / "outputs", "c", 0.1, seed=6, state="failed", lr=0.1)
+    said = call("runs").out.split("\n\n")[1].splitlines()
+    # Student's t(2) is 4.3027: .1 * 4.3027 / sqrt(3) = .2484.
+    words = ["exp", "optimizer.lr=0.1", "val/accuracy", "3", "0.7000", "0.1000", "0.4516", "to", "0.9484"]
+    assert said[-1].split()[:9] == words and len(said) == 3
+    (tmp_path / "outputs/exp/a2").rename(tmp_path / "outputs/exp/a2.1")
+    assert "exp optimizer.lr=0.1: 2 seeds, fewer than 3: the spread is hardly known" in call("runs").out
+
+
+def test_a_run_that_went_on_longer_is_another_setting(call, tmp_path):
+    paths = [write(tmp_path / "outputs", f"a{seed}", 0.6, seed=seed, lr=0.1) for seed in (0, 1)]
+    assert "seeds" in call("runs").out
+    changed = {"time": "t", "step": 1, "changes": {"optimizer.lr": [0.1, 0.2]}}
+    (paths[0] / "changes.jsonl").write_text(json.dumps(changed) + "\n")
+    assert "seeds" not in call("runs").out

@@ -29,8 +29,16 @@ def test_the_page_says_how_many_the_winner_was_picked_from(tmp_path):
     first, second, third = outcome(sweep_of(tmp_path))
     assert first == "7 runs: 1 failed, 6 finished. The best is exp r5, val/accuracy 0.5500."
     assert "N = 6 runs (3 settings)" in second and "too good" in second
-    # (0.54 + 0.55) / 2, and 0.01 / sqrt(2).
-    assert third == "The best mean over seeds is 0.5450 (n = 2, sd 0.0071): optimizer.lr=0.01 optimizer.warmup=2%."
+    # (0.54 + 0.55) / 2, 0.01 / sqrt(2), and +- 12.7062 * 0.01 / 2.
+    how = "n = 2, sd 0.0071, 95% interval 0.4815 to 0.6085"
+    assert third == f"The best mean over seeds is 0.5450 ({how}): optimizer.lr=0.01 optimizer.warmup=2%."
+
+
+def test_m18_seeds_have_an_interval_and_few_of_them_are_said(tmp_path):
+    page = sweep_page(sweep_of(tmp_path), "made")
+    assert "0.4815 to 0.6085" in page and "3 of 3 settings have fewer than 3 seeds" in page
+    write(tmp_path, "r9", 0.56, seed=9, lr=0.01, warmup="2%")
+    assert "2 of 3 settings have fewer than 3 seeds" in sweep_page(read_sweep(tmp_path), "made")
 
 
 def test_the_table_is_sorted_by_score_before_any_script_runs_and_figures_are_drawn(tmp_path):
