@@ -12,7 +12,7 @@ from PIL import Image
 
 from cvrun.privacy import hashed_name
 
-NAMES = ("smith", "jones", "brown", "taylor", "wilson", "davies", "evans", "thomas", "roberts", "lewis")
+NAMES = ("smith", "jones", "brown", "taylor", "walker", "davies", "evans", "thomas", "roberts", "lewis")
 QUICK = ("data.size=8", "model.width=4", "trainer.epochs=2", "trainer.batch_size=8", "workers=0", "split.grouped=true")
 
 
