@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -120,6 +121,7 @@ def plain_sweep(sweep: Sweep) -> dict[str, Any]:
         "monitor": sweep.monitor,
         "states": dict(sweep.states),
         "picked_from": len(sweep.ranked),
+        "picking": None if sweep.picking is None else dataclasses.asdict(sweep.picking),
         "put_aside": sweep.aside,
         "best": sweep.ranked[0].facts["path"] if sweep.ranked else None,
         "varying": list(sweep.varying),
