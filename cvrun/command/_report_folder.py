@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from cvrun import __version__
+from cvrun.command._picking import with_picking
 from cvrun.errors import ConfigError
 from cvrun.folder import now
 from cvrun.report.sweep import Sweep, read_sweep
@@ -37,4 +38,4 @@ def runs_below(folder: Path) -> Sweep:
     sweep = read_sweep(folder)
     if not sweep.runs:
         raise ConfigError(f"{folder}: no run at or below it, expected a folder with runs", "cvrun runs lists them")
-    return sweep
+    return with_picking(sweep)

@@ -12,6 +12,7 @@ from typing import Any
 
 from cvrun.errors import CvrunError
 from cvrun.folder import RunFolder
+from cvrun.optimism import Picking
 from cvrun.report.openings import all_sets
 from cvrun.report.runs import describe, read_plan, run_folders
 from cvrun.report.seeds import Spread, spread
@@ -49,6 +50,11 @@ class SweepRun:
     def setting(self) -> str:
         """What it has in common with runs that differ in nothing but the seed."""
         return json.dumps(self.values, sort_keys=True, default=str)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it lies where its id says, and so has not been put aside."""
+        return bool(Path(self.facts["path"]).name == self.facts["id"])
 
     @property
     def counts(self) -> bool:
@@ -89,6 +95,8 @@ class Sweep:
         varying: Keys of which those runs have several values, in the order of the configuration.
         aside: How many runs a later one of the same id has put aside.
         openings: Lines about test sets.
+        picking: What picking the best of the ranked runs comes to, where that has been worked out.
+        not_picked: Why it has not.
     """
 
     folder: str
@@ -96,6 +104,8 @@ class Sweep:
     varying: Sequence[str]
     aside: int
     openings: Sequence[str]
+    picking: Picking | None = None
+    not_picked: str = "nobody has looked at the predictions"
 
     @property
     def monitor(self) -> str:
@@ -135,13 +145,23 @@ def read_sweep(folder: Path) -> Sweep:
     Raises:
         DataError: If there is no such folder.
     """
-    folders = run_folders(folder)
-    found = [read_run(each) for each in folders]
-    kept = [run for run in found if Path(run.facts["path"]).name == run.facts["id"]]
+    found = [read_run(each) for each in run_folders(folder)]
     try:
-        openings = all_sets([each.path for each in folders])
+        openings = all_sets([Path(run.facts["path"]) for run in found])
     except CvrunError as error:
         openings = [f"warning: {error}"]
+    return sweep_of(folder, found, openings)
+
+
+def sweep_of(folder: Path, found: Sequence[SweepRun], openings: Sequence[str] = ()) -> Sweep:
+    """Give runs below a folder side by side.
+
+    Args:
+        folder: As it was named.
+        found: All of them, those put aside too.
+        openings: Lines about test sets.
+    """
+    kept = [run for run in found if run.in_place]
     return Sweep(folder.as_posix(), sorted(kept, key=_rank), varying_keys(kept), len(found) - len(kept), openings)
 
 

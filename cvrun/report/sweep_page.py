@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cvrun.report.page import Cell, Html, Section, folded, page, paragraph, side_by_side, table
 from cvrun.report.parallel import Axis, parallel_coordinates, score_against
+from cvrun.report.picking import picked
 from cvrun.report.seeds import FEWEST
 from cvrun.report.summary import between, number
 from cvrun.report.sweep import Sweep, SweepRun, shown
@@ -33,11 +34,7 @@ def outcome(sweep: Sweep) -> list[str]:
         lines[0] += f" The best is {best.label}, {sweep.monitor} {number(best.score)}."
         ties = sum(run.score == best.score for run in ranked) - 1
         lines[0] += f" {ties:,} more with the same score." if ties else ""
-    if len(ranked) > 1:
-        said = f"It is the best of N = {len(ranked):,} runs ({len(groups):,} settings) by the same validation images, "
-        said += "so its score is too good: the more runs, the more of it is luck. "
-        said += "A test set that is opened once, or new seeds, say how good it is."
-        lines.append(said)
+        lines += picked(sweep)
     repeated = [group for group in groups if group.sd is not None]
     if len(repeated) > 1:
         first = repeated[0]
