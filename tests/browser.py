@@ -21,8 +21,10 @@ FIGURES = """
 """Size of each figure [pixels], and how many of its shapes have one."""
 
 
-def seen(page: Path, folder: Path, script: str, size: str = "1000,800") -> tuple:
+def seen(page: Path, folder: Path, script: str, size: str = "1000,800", dark: bool = False) -> tuple:
     """The value of a JavaScript expression in a page, and the lines of the console; the page loads no other script.
+
+    dark says what the system prefers.
 
     The expression stands in a copy of the page, whose policy also allows that script, by its hash.
     """
@@ -48,6 +50,7 @@ document.addEventListener('DOMContentLoaded', () => {{
         [
             *(chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
             *("--enable-logging=stderr", "--v=0", f"--user-data-dir={folder / 'chromium'}", f"--window-size={size}"),
+            *(["--blink-settings=preferredColorScheme=0"] if dark else []),
             *("--virtual-time-budget=5000", "--dump-dom", copy.as_uri()),
         ],
         capture_output=True,

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cvrun.cutoff import selective
 from cvrun.errors import CheckpointError
 from cvrun.metric import Prediction
+from cvrun.metric._confidence import confidence
 from cvrun.metric._curves import Curve, pr_curve, reliability, roc_curve
-from cvrun.report.run_record import Case, ClassCurves, Looked
+from cvrun.metric._threshold import at_threshold
+from cvrun.report.run_record import Case, ClassCurves, Looked, Risk
 
 MOST_CASES = 12
 _MOST_POINTS = 200
+_MOST_CLASSES = 25
+THRESHOLDS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+"""Probabilities at which each class is looked at against all others."""
 
 Pictures = Callable[[Sequence[str]], tuple[dict[str, bytes], str]]
 """Ids -> a PNG of each that there is, and why there are none (or nothing)."""
@@ -53,6 +60,8 @@ def looked_at(path: Path, pictures: Pictures) -> Looked | None:
         worst=[cases[i] for i in worst],
         confident=[cases[i] for i in confident],
         no_pictures=why,
+        thresholds={name: _at_thresholds(prediction, k) for k, name in enumerate(classes[:_MOST_CLASSES])},
+        risk=_risk(prediction),
     )
 
 
@@ -89,9 +98,28 @@ def _of_class(prediction: Prediction, k: int, name: str) -> ClassCurves:
     return ClassCurves(name, _points(roc), _points(pr), area, precision)
 
 
+def _at_thresholds(prediction: Prediction, k: int) -> list[dict[str, Any]]:
+    truth, scores = prediction.targets == k, prediction.probabilities[:, k].astype(np.float64)
+    return [{"threshold": each, **at_threshold(scores, truth, each)} for each in THRESHOLDS]
+
+
+def _risk(prediction: Prediction) -> Risk:
+    found = selective(confidence(prediction), prediction.labels == prediction.targets)
+    kept = _thinned(len(found.coverage))
+    coverage, risk, least = (column[kept].tolist() for column in (found.coverage, found.risk, found.thresholds))
+    return Risk(coverage, risk, least, found.aurc)
+
+
+def _thinned(points: int) -> NDArray[np.int64]:
+    """Give the places of points that are kept, the first and the last among them."""
+    spaced = np.linspace(0, points - 1, min(_MOST_POINTS, points)).round().astype(np.int64)
+    kept: NDArray[np.int64] = np.unique(spaced)
+    return kept
+
+
 def _points(curve: Curve | None) -> tuple[list[float], list[float]] | None:
     """Give the points of a curve, thinned, its ends kept."""
     if curve is None:
         return None
-    kept = np.unique(np.linspace(0, len(curve.x) - 1, min(_MOST_POINTS, len(curve.x))).round().astype(int))
+    kept = _thinned(len(curve.x))
     return curve.x[kept].tolist(), curve.y[kept].tolist()

@@ -4,32 +4,56 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cvrun.command._output import show
+from cvrun.command._report_data import own_data
+from cvrun.command._report_decision import decision_of
 from cvrun.command._report_folder import holds_runs, runs_below
+from cvrun.command._report_slices import Data, slices_of
 from cvrun.command._run_folder import existing
 from cvrun.errors import ConfigError, printable
-from cvrun.folder import write_atomic
+from cvrun.folder import RunFolder, write_atomic
 from cvrun.report.checklist_shown import checklist_markdown, checklist_values
 from cvrun.report.markdown import markdown, markdown_sweep, plain, plain_sweep
-from cvrun.report.run_record import read_record
+from cvrun.report.run_record import RunRecord, read_record
 
 
-def other_format(path: Path, form: str) -> str:
+def with_looked(record: RunRecord, folder: RunFolder, data: Data, by: Sequence[str]) -> RunRecord:
+    """Give a run with what comes of its decision, and its validation images by group and other columns.
+
+    Args:
+        record: The run.
+        folder: Of it.
+        data: -> its data, or None and why.
+        by: Columns of the data beside those of its split.
+
+    Raises:
+        ConfigError: If there is no such column, or its data cannot be read.
+        DataError: If its predictions are damaged.
+    """
+    return replace(record, decision=decision_of(folder), slices=slices_of(folder, data, by))
+
+
+def other_format(path: Path, form: str, by: Sequence[str] = ()) -> str:
     """Give the report as text.
 
     Args:
         path: A run, or a folder with runs below it.
         form: md or json.
+        by: Columns of the data by which validation images are shown as well; of a run.
 
     Raises:
-        ConfigError: If there is no such run.
+        ConfigError: If there is no such run, or no such column.
+        DataError: If its predictions are damaged.
     """
     if holds_runs(path):
         sweep = runs_below(path)
         return markdown_sweep(sweep) if form == "md" else _json(plain_sweep(sweep))
-    record = read_record(existing(path), [], None)
+    folder = existing(path)
+    record = with_looked(read_record(folder, [], None), folder, lambda: own_data(folder), by)
     return markdown(record) if form == "md" else _json(plain(record))
 
 

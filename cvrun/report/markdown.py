@@ -9,6 +9,7 @@ from typing import Any
 
 from cvrun.errors import printable
 from cvrun.folder import finite
+from cvrun.report.run_cost import costs
 from cvrun.report.run_record import RunRecord
 from cvrun.report.score import interval_of
 from cvrun.report.summary import between, number
@@ -50,6 +51,9 @@ def plain(record: RunRecord) -> dict[str, Any]:
                 "score_interval": interval_of(record, score[0], score[2]),
                 "best_step": status.get("best_step"),
                 "evaluated": evaluated,
+                "decision": dict(record.decision),
+                "slices": dict(record.slices),
+                "cost": costs(record),
                 "images": record.part("data", "counts"),
                 "classes": data.get("classes"),
                 "data_fingerprint": data.get("data_fingerprint"),
@@ -89,17 +93,49 @@ def markdown(record: RunRecord) -> str:
         if values["undefined"]:
             left = ", ".join(f"{inert(str(name))} {count}" for name, count in values["undefined"].items())
             parts.append(f"Classes without a value, left out of a mean: {left}\n")
+    parts += _looked(found)
     rows = [[part, f"{sum(row):,}"] for part, row in found["images"].items() if isinstance(row, list)]
     rows += [[key, str(found[key])] for key in ("data_fingerprint", "split_fingerprint") if found[key]]
     parts.append(f"## Data\n\n{markdown_table(['what', 'value'], rows)}")
     lines = [f"imbalance: {said['imbalance'] or 'nothing was resampled or weighted'}", *said["test_sets"]]
     lines += [f"warning: {line}" for line in said["warnings"]]
     parts.append("## Disclosure\n\n" + _list(lines))
+    parts.append("## Time and memory\n\n" + _cost(found["cost"]))
     rows = [[key, str(again[key])] for key in ("code", "seed")]
     rows += [["differs by", " ".join(map(str, again["overrides"] or [])) or "nothing"]]
     rows += [[str(key), str(value)] for key, value in again["environment"].items()]
     parts.append(f"## How to reproduce it\n\n{markdown_table(['what', 'value'], rows)}\n{_list(again['commands'])}")
     return "\n".join(parts)
+
+
+def _looked(found: Mapping[str, Any]) -> list[str]:
+    """Give the sections about the decision and about groups and columns, each where there is something."""
+    parts = []
+    decision, by = found["decision"], found["slices"].get("by", {})
+    if decision.get("parts"):
+        said = decision["frozen"] or "none is frozen: the most probable class"
+        parts.append(f"## Decision\n\n{inert(said)}\n")
+        parts += [f"{inert(decision['note'])}\n"] if decision["note"] else []
+    names = ("sensitivity", "specificity", "ppv", "npv")
+    for part, values in decision.get("parts", {}).items():
+        rows = [[str(row["class"]), *(_cell(row[name]) for name in names)] for row in values["per_class"]]
+        parts.append(f"### At the decision on {part}\n\n{markdown_table(['class', *names], rows)}")
+    for column, values in by.items():
+        rows = [
+            [row["value"] or "(none)", f"{row['images']:,}", _cell(row["accuracy"]), _cell(row["balanced_accuracy"])]
+            for row in values["slices"]
+        ]
+        hidden = f"hidden, with fewer than 10 images each: {values['hidden']['values']:,}"
+        columns = ["value", "images", "accuracy", "balanced accuracy"]
+        parts.append(f"## Validation images by {inert(column)}\n\n{markdown_table(columns, rows)}\n{hidden}\n")
+    return parts
+
+
+def _cost(found: Mapping[str, Any]) -> str:
+    rows = [[f"{phase} [s]", f"{seconds:.1f}"] for phase, seconds in found["spent"].items()]
+    rows.append(["all [s]", "-" if found["seconds"] is None else f"{found['seconds']:.1f}"])
+    rows += [[f"peak memory, {where} [bytes]", f"{size:,}"] for where, size in found["peak_memory"].items()]
+    return markdown_table(["what", "value"], rows)
 
 
 def plain_sweep(sweep: Sweep) -> dict[str, Any]:

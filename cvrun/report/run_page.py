@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cvrun.report.page import Html, Section, code_block, folded, page, paragraph, table
+from cvrun.report.run_cost import cost
 from cvrun.report.run_data import data
+from cvrun.report.run_decision import decision
 from cvrun.report.run_errors import errors
 from cvrun.report.run_record import RunRecord
 from cvrun.report.run_results import opened, results
+from cvrun.report.run_slices import slices
 from cvrun.report.run_training import fit, training
 from cvrun.report.score import interval_of
 from cvrun.report.summary import number
@@ -23,8 +26,10 @@ def run_page(record: RunRecord, made: str, more: Sequence[Section] = ()) -> str:
         fit(record),
         results(record),
         *opened(record),
+        decision(record),
+        slices(record),
         errors(record),
-        _cost(record),
+        cost(record),
         _environment(record),
         _disclosure(record),
         _again(record),
@@ -74,21 +79,6 @@ def _question(record: RunRecord) -> Section:
     return Section("question", "The question", [*body, paragraph(note, "quiet")])
 
 
-def _cost(record: RunRecord) -> Section:
-    status, plan, model = record.status, record.part("training"), record.part("model")
-    seconds, epochs, step = status.get("seconds"), status.get("epochs"), status.get("step")
-    rows = [["parameters", _count(model.get("parameters"))], ["steps", _count(step)], ["epochs", _one(epochs)]]
-    rows.append(["images a step", _count(plan.get("batch_size"))])
-    rows.append(["time [s]", _one(seconds)])
-    if type(seconds) in (int, float) and type(step) is int and step and seconds:
-        rate = step * int(plan.get("batch_size") or 0) / seconds
-        rows.append(["training images a second, evaluations included", f"{rate:,.0f}"])
-    note = "Peak memory is not recorded by this run."
-    return Section(
-        "cost", "Time and memory", [table("Cost", ["what", "value"], rows, right=(1,)), paragraph(note, "quiet")]
-    )
-
-
 def _environment(record: RunRecord) -> Section:
     rows = [[str(key), str(value)] for key, value in record.part("environment").items()]
     rows.append(["code", str(record.plan.get("code", "-"))])
@@ -125,11 +115,3 @@ def _again(record: RunRecord) -> Section:
     if record.spec:
         body.append(folded("spec.yaml: the whole configuration", [code_block(record.spec)]))
     return Section("reproduce", "How to reproduce it", body)
-
-
-def _count(value: object) -> str:
-    return f"{value:,}" if type(value) is int else "-"
-
-
-def _one(value: object) -> str:
-    return f"{value:,.1f}" if isinstance(value, int | float) and not isinstance(value, bool) else "-"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cvrun.errors import ConfigError
@@ -56,6 +56,23 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Risk:
+    """Errors among the images that are decided, the surest first.
+
+    Attributes:
+        coverage: Share of images that are decided, rising to 1.
+        risk: Share of errors among them.
+        thresholds: Least probability of the predicted class among them.
+        aurc: Area under risk over coverage.
+    """
+
+    coverage: Sequence[float]
+    risk: Sequence[float]
+    thresholds: Sequence[float]
+    aurc: float
+
+
+@dataclass(frozen=True)
 class Looked:
     """What was worked out of the predictions on the validation images.
 
@@ -67,6 +84,8 @@ class Looked:
         worst: Images of the highest loss, the highest first.
         confident: Errors of the highest probability, the highest first.
         no_pictures: Why there are none; nothing where there are.
+        thresholds: Class -> a row a threshold: threshold, tp, fp, fn, tn, sensitivity, specificity, ppv and npv.
+        risk: What is gained by leaving the least sure images undecided.
     """
 
     images: int
@@ -76,6 +95,8 @@ class Looked:
     worst: Sequence[Case]
     confident: Sequence[Case]
     no_pictures: str
+    thresholds: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    risk: Risk | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +113,8 @@ class RunRecord:
         openings: Lines about test sets.
         spec: spec.yaml, as text.
         looked: None where there are no predictions on the validation images.
+        decision: What comes of the decision, as `cvrun.command._report_decision.decision_of` gives it.
+        slices: Validation images by column, as `cvrun.command._report_slices.slices_of` gives them.
     """
 
     path: str
@@ -103,6 +126,8 @@ class RunRecord:
     openings: Sequence[str]
     spec: str
     looked: Looked | None
+    decision: Mapping[str, Any] = field(default_factory=dict)
+    slices: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

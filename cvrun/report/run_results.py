@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cvrun.interval import wilson
+from cvrun.interval import FEW, wilson
 from cvrun.report.charts import Axes, Series, line_chart
 from cvrun.report.page import Cell, Html, Section, heading, paragraph, shaded, side_by_side, table
 from cvrun.report.run_record import ClassCurves, Looked, RunRecord
+from cvrun.report.run_thresholds import risk_coverage, thresholds
 from cvrun.report.score import interval_of
 from cvrun.report.summary import number
 from cvrun.report.theme import HEAT_STEPS, SERIES
@@ -24,10 +25,13 @@ def results(record: RunRecord) -> Section:
     details = record.evaluated.get("val", {})
     if not details:
         return Section("results", "Results", [paragraph("The run has no evaluation of its validation images.")])
-    body = [metrics(record, "val"), *_left_out(details), *classes(details)]
+    body = [metrics(record, "val"), _sure(record, "val"), *_left_out(details), *classes(details)]
     if record.looked:
         body.append(heading("Curves"))
-        body.append(side_by_side([*_one_vs_rest(record.looked), _reliability(record.looked)]))
+        risk = [risk_coverage(record.looked.risk)] if record.looked.risk else []
+        body.append(side_by_side([*_one_vs_rest(record.looked), _reliability(record.looked), *risk]))
+        if found := thresholds(record.looked):
+            body += [heading("Thresholds"), *found]
     return Section("results", "Results on the validation images", body)
 
 
@@ -37,8 +41,22 @@ def opened(record: RunRecord) -> list[Section]:
     if not details:
         return []
     note = "As of the last time the test set was opened; how often it was is in the disclosure below."
-    body = [paragraph(note), metrics(record, "test"), *_left_out(details), *classes(details)]
+    body = [paragraph(note), metrics(record, "test"), _sure(record, "test"), *_left_out(details), *classes(details)]
     return [Section("test", "Results on the test images", body)]
+
+
+def _sure(record: RunRecord, part: str) -> Html:
+    """Give a line on what the intervals are over, or what would give them."""
+    found = record.evaluated[part].get("uncertainty")
+    units = found.get("units") if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping) or type(units) is not int:
+        return paragraph(f"`cvrun eval {record.path}` gives the other metrics intervals.", "quiet")
+    said = f"Intervals over {units:,} {found.get('unit')}s: of accuracy Wilson's"
+    if found.get("resamples"):
+        said += f", of the others by the bootstrap from {found['resamples']:,} resamples"
+    if units < FEW:
+        return paragraph(f"{said}. There are fewer than {FEW}, so they are probably too narrow.", "note")
+    return paragraph(f"{said}.", "quiet")
 
 
 def _left_out(details: Mapping[str, Any]) -> list[Html]:
@@ -104,7 +122,9 @@ def _class_table(
         cells.append(cell + ([number(row.get("roc_auc")), number(row.get("average_precision"))] if areas else []))
     order = sorted(range(len(cells)), key=lambda i: (matrix[i][i] / max(sum(matrix[i]), 1), names[i]))
     kept = sorted(order[:_MOST_CLASSES])
-    caption = "Each class against the others, with Wilson's 95% intervals; AP: average precision"
+    caption = (
+        "Each class against the others, with Wilson's 95% intervals as of independent images; AP: average precision"
+    )
     if len(kept) < len(cells):
         caption += f"; the {len(kept)} of least recall of {len(cells):,}"
     columns = ["class", "images", "recall", "95% CI", "precision", "95% CI", "F1"]

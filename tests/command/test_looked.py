@@ -76,3 +76,30 @@ def test_a_damaged_file_is_one_line(tmp_path):
     saved(path, [[0.5, 0.5]], [0], ["a", "b", "c"])
     with pytest.raises(CheckpointError, match="do not belong together"):
         looked_at(path, no_pictures)
+
+
+def test_h15_every_threshold_is_a_point_of_the_roc_curve(tmp_path):
+    random = np.random.default_rng(2)
+    targets = random.integers(0, 2, 4000)
+    logits = random.normal(targets - 0.5, 1.2)
+    # In float32, as they are saved.
+    positive = (1 / (1 + np.exp(-logits))).astype(np.float32).astype(np.float64)
+    found = looked_at(
+        saved(tmp_path / "val.npz", np.stack([1 - positive, positive], 1), targets, ["a", "b"]), no_pictures
+    )
+    fpr, tpr, at = metrics.roc_curve(targets, positive, drop_intermediate=False)
+    for row in found.thresholds["b"]:
+        # The last point whose threshold is not below; 0.5 of a probability is a logit of 0.
+        place = np.flatnonzero(at >= row["threshold"])[-1]
+        assert (row["fpr"], row["sensitivity"]) == (pytest.approx(fpr[place]), pytest.approx(tpr[place]))
+    (half,) = [row for row in found.thresholds["b"] if row["threshold"] == 0.5]
+    assert half["tp"] == np.count_nonzero((logits >= 0) & (targets == 1))
+
+
+def test_the_risk_at_full_coverage_is_the_error_and_at_the_least_that_of_the_surest(tmp_path):
+    p = [[0.99, 0.01], [0.1, 0.9], [0.8, 0.2], [0.4, 0.6]]
+    found = looked_at(saved(tmp_path / "val.npz", p, [0, 1, 1, 0], ["a", "b"]), no_pictures).risk
+    # By hand: the two surest are right, the third and the fourth are wrong.
+    assert found.coverage == [0.25, 0.5, 0.75, 1.0]
+    assert found.risk == pytest.approx([0, 0, 1 / 3, 1 / 2])
+    assert found.aurc == pytest.approx((0 + 0 + 1 / 3 + 1 / 2) / 4)

@@ -102,3 +102,14 @@ def test_what_a_mean_leaves_out_is_said():
     text = shown(results(record({**DETAILS, "undefined": {"macro_precision": 2, "macro_recall": 0}})))
     assert "leaves them out: macro_precision 2." in text
     assert "leaves them out" not in shown(results(record({**DETAILS, "undefined": {"macro_recall": 0}})))
+
+
+def test_m9_what_intervals_are_over_is_said_and_few_units_are_noted():
+    def said(units):
+        found = {"unit": "group", "units": units, "resamples": 2000}
+        return shown(results(record({**DETAILS, "uncertainty": found})))
+
+    assert "Intervals over 59 groups: of accuracy Wilson&#x27;s, of the others by the bootstrap" in said(59)
+    assert "fewer than 50, so they are probably too narrow" in said(49) and "fewer than 50" not in said(59)
+    assert "`cvrun eval r` gives the other metrics intervals" in shown(results(record()))
+    assert "`cvrun eval r` gives" in shown(results(record({**DETAILS, "uncertainty": {"units": "x"}})))

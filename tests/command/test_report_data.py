@@ -1,0 +1,15 @@
+from cvrun.command._report_data import own_data
+from cvrun.folder import RunFolder
+
+
+def test_the_data_of_a_run_are_listed_again(finished_once):
+    found, why = own_data(RunFolder(finished_once))
+    assert found is not None and why == ""
+    # The digits of scikit-learn.
+    assert len(found.manifest) == 1797
+
+
+def test_other_data_are_not_used(finished):
+    folder = RunFolder(finished)
+    folder.plan.write_text(folder.plan.read_text().replace("data_fingerprint: ", "data_fingerprint: 0"))
+    assert own_data(folder) == (None, "the data are not those of the training any more")
