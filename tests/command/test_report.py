@@ -36,6 +36,20 @@ def test_a_page_is_written_beside_the_run_and_replaced(call, finished):
     assert call("verify", finished).code == 0
 
 
+def test_j4_the_time_of_a_real_run_is_told_apart_and_sums_to_its_seconds(call, interrupted):
+    """Also where two processes trained it."""
+    before = json.loads((interrupted / "status.json").read_text())
+    assert list(before["spent"]) == ["preprocess", "model", "train", "evaluate"]
+    assert call("resume", interrupted).code == 0
+    status = json.loads((interrupted / "status.json").read_text())
+    assert sum(status["spent"].values()) == pytest.approx(status["seconds"], abs=1e-9)
+    assert all(status["spent"][phase] > before["spent"][phase] for phase in ("preprocess", "train"))
+    assert status["spent"]["evaluate"] > 0 and status["peak_memory"]["host"] >= before["peak_memory"]["host"] > 0
+    assert call("report", interrupted).code == 0
+    page = (interrupted / "report.html").read_text()
+    assert "Wall time" in page and "peak memory of the process" in page
+
+
 def test_another_file_is_not_replaced_without_force(call, finished, tmp_path):
     mine = tmp_path / "mine.html"
     mine.write_text("my own work")
@@ -118,5 +132,5 @@ def test_in_a_browser_a_hostile_class_is_inert_and_every_figure_drawn(call, fold
     found, console = seen(folder_run / "report.html", tmp_path, f"{{figures: {FIGURES}, title: document.title}}")
     assert console == []
     assert found["title"].startswith("Run run ")
-    assert len(found["figures"]) == 6
+    assert len(found["figures"]) == 7
     assert all(each["width"] > 300 and each["height"] > 200 and each["shapes"] > 0 for each in found["figures"])
