@@ -18,14 +18,22 @@ def holds_runs(folder: Path) -> bool:
     return folder.is_dir() and not os.path.lexists(folder / "spec.yaml") and any(folder.rglob("spec.yaml"))
 
 
-def folder_page(folder: Path) -> str:
+def folder_page(folder: Path, place: Path) -> str:
     """Give the page about the runs below a folder.
+
+    Args:
+        folder: Where the runs are.
+        place: The folder in which the page will lie, for links to the pages of runs.
 
     Raises:
         DataError: If there is no such folder.
         ConfigError: If there is no run below it.
     """
-    return sweep_page(runs_below(folder), f"Made by cvrun report {__version__} at {now()}.")
+    sweep = runs_below(folder)
+    paths = [str(run.facts["path"]) for run in sweep.runs]
+    own = {path: Path(path) / "report.html" for path in paths}
+    pages = {path: Path(os.path.relpath(page, place)).as_posix() for path, page in own.items() if page.is_file()}
+    return sweep_page(sweep, f"Made by cvrun report {__version__} at {now()}.", pages)
 
 
 def runs_below(folder: Path) -> Sweep:

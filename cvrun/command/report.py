@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> int:
     folder = None if holds_runs(given.run) and not given.checklist else existing(given.run)
     require_replaceable(path, given.force)
     if folder is None:
-        page = folder_page(given.run)
+        page = folder_page(given.run, path.parent)
     else:
         page = page_of(folder, Shown(not given.no_images, tuple(given.by), given.checklist), path)
     write_page(path, page, given.force)

@@ -8,6 +8,7 @@ import html
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from cvrun.errors import ConfigError, printable
 from cvrun.folder import storage_errors, write_atomic
@@ -71,6 +72,11 @@ def code_block(value: str) -> Html:
 def folded(title: str, body: Sequence[Html]) -> Html:
     """Give what is shown on demand; it prints when it is open."""
     return Html(f"<details><summary>{text(title)}</summary>{_joined(body)}</details>")
+
+
+def link(address: str, value: str) -> Html:
+    """Give text that leads to another file; address is a path from where the page lies on, with / in it."""
+    return Html(f'<a href="{text(quote(address))}">{text(value)}</a>')
 
 
 def side_by_side(figures: Sequence[Html]) -> Html:

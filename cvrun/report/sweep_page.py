@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from cvrun.report.page import Cell, Html, Section, folded, page, paragraph, side_by_side, table
+from cvrun.report.page import Cell, Html, Section, folded, link, page, paragraph, side_by_side, table
 from cvrun.report.parallel import Axis, parallel_coordinates, score_against
 from cvrun.report.picking import picked
 from cvrun.report.seeds import FEWEST
@@ -17,10 +18,16 @@ _ABSENT = "-"
 """Of a key that the options of a run do not have."""
 
 
-def sweep_page(sweep: Sweep, made: str) -> str:
-    """Give the page as HTML; made says with what and when, at its end."""
+def sweep_page(sweep: Sweep, made: str, pages: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Give the page as HTML.
+
+    Args:
+        sweep: The runs.
+        made: With what and when, for its end.
+        pages: Path of a run -> where its own page lies, from this one on.
+    """
     lead = [paragraph(line, "lead" if i == 0 else "") for i, line in enumerate(outcome(sweep))]
-    sections = [_runs(sweep), _seeds(sweep), _figures(sweep), _test_sets(sweep), _common(sweep)]
+    sections = [_runs(sweep, pages), _seeds(sweep), _figures(sweep), _test_sets(sweep), _common(sweep)]
     return page(f"Runs below {sweep.folder}", lead, sections, made)
 
 
@@ -54,7 +61,7 @@ def setting_of(sweep: Sweep, run: SweepRun) -> str:
     return " ".join(said) or "all runs have the same"
 
 
-def _runs(sweep: Sweep) -> Section:
+def _runs(sweep: Sweep, pages: Mapping[str, str]) -> Section:
     keys = sweep.varying[:_MOST_COLUMNS]
     several = len({str(run.facts["monitor"]) for run in sweep.runs if run.counts}) > 1
     columns = ["run", "state", "score", *(["metric"] if several else []), *keys, "seed", "epochs", "seconds"]
@@ -65,13 +72,16 @@ def _runs(sweep: Sweep) -> Section:
         values = [shown(run.values[key]) if key in run.values else _ABSENT for key in keys]
         seed = _ABSENT if run.seed is None else shown(run.seed)
         end = [seed, f"{facts['epochs']:.1f}", f"{facts['seconds']:.1f}"]
-        rows.append([run.label, str(facts["state"]), number(run.score), *metric, *values, *end])
+        address = pages.get(str(facts["path"]))
+        name: Cell = run.label if address is None else link(address, run.label)
+        rows.append([name, str(facts["state"]), number(run.score), *metric, *values, *end])
     right = {2, *range(3 + several, len(columns))}
     body = [table(f"Runs by {sweep.monitor or 'score'}, the best first", columns, rows, right, sortable=True)]
     if len(sweep.varying) > len(keys):
         more = ", ".join(sweep.varying[_MOST_COLUMNS:])
         body.append(paragraph(f"These vary too, and have no column: {more}.", "quiet"))
-    said = "A click on a heading sorts the table, once more the other way; a dash is what a run does not have."
+    said = "A click on a heading sorts the table, once more the other way; a dash is what a run does not have. "
+    said += "The name of a run that has a report of its own leads there." if pages else ""
     return Section("runs", "The runs", [*body, paragraph(said, "quiet")])
 
 
