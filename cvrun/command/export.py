@@ -40,7 +40,8 @@ def run(arguments: list[str]) -> int:
         if os.path.lexists(path) and not given.force:
             raise ConfigError(f"--output {output}: {path.name} exists, expected a new file", "--force replaces it")
     # What is written is for no device, so it is compared on the one that all have.
-    given.overrides, given.tta, given.no_decision = [*given.set, "device=cpu"], "none", True
+    given.overrides, given.tta = [*given.set, "device=cpu"], "none"
+    given.no_decision, given.resamples = True, 0
     with hearing() as warned:
         loaded = ready(given)
         warned.strict = loaded.prepared.plan.spec.settings.strict_warnings
