@@ -223,12 +223,13 @@ def in_force(spec: Spec, folder: RunFolder) -> Spec:
         raise CheckpointError(f"{folder.changes}: damaged ({error})", changes.NO_WAY_BACK) from error
 
 
-def replaced(spec: Spec, values: Sequence[tuple[str, Any]]) -> Spec:
+def replaced(spec: Spec, values: Sequence[tuple[str, Any]], another: bool = False) -> Spec:
     """Give spec with other values for some keys; id, text and what was said stay.
 
     Args:
         spec: What to begin with.
         values: Key -> value, in order; for a group of options a mapping with `option` among its keys.
+        another: Whether it is to be that of another run: id and text follow from the values.
 
     Raises:
         ConfigError: If a value has a wrong type or breaks a rule.
@@ -242,7 +243,8 @@ def replaced(spec: Spec, values: Sequence[tuple[str, Any]]) -> Spec:
             OmegaConf.update(config, key, value, merge=False, force_add=True)
     except _COMPOSING as error:
         raise ConfigError(_first_line(error)) from error
-    return dataclasses.replace(to_spec(config, spec.overrides), id=spec.id, text=spec.text, replaced=every)
+    found = to_spec(config, spec.overrides)
+    return found if another else dataclasses.replace(found, id=spec.id, text=spec.text, replaced=every)
 
 
 def assignments(words: Sequence[str]) -> list[tuple[str, str, Any]]:

@@ -45,9 +45,8 @@ def test_help_lists_every_command_with_its_line(word, capsys):
 
 
 def test_commands_are_the_modules_of_the_folder():
-    assert {"train", "check", "resume", "eval", "test", "predict", "calibrate", "export", "runs", "options"} <= set(
-        cli.commands()
-    )
+    known = {"train", "check", "resume", "eval", "test", "predict", "calibrate", "export", "runs", "options", "confirm"}
+    assert known <= set(cli.commands())
     assert not [name for name in cli.commands() if name.startswith("_")]
 
 
