@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,7 @@ def table(
     heads = "".join(f'<th scope="col"{_side(i, right)}>{text(name)}</th>' for i, name in enumerate(columns))
     lines = []
     for row in rows:
-        cells = [f'<th scope="row"{_side(0, right)}>{_cell(row[0])}</th>'] if row else []
+        cells = [f'<th scope="row"{_side(0, right)}>{_name(row[0])}</th>'] if row else []
         cells += [cell if _is_td(cell) else f"<td{_side(i, right)}>{cell}</td>" for i, cell in _others(row)]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     kind = ' class="sortable"' if sortable else ""
@@ -130,6 +131,11 @@ def _is_td(markup: str) -> bool:
 
 def _cell(cell: Cell) -> str:
     return cell.text if isinstance(cell, Html) else text(cell)
+
+
+def _name(cell: Cell) -> str:
+    """Give a heading of a row, which may be broken behind an underscore or a slash rather than anywhere."""
+    return re.sub("([_/])(?=[^_/])", r"\1<wbr/>", text(cell)) if isinstance(cell, str) else cell.text
 
 
 def _side(column: int, right: Collection[int]) -> str:

@@ -63,7 +63,10 @@ def _sentences(found: Mapping[str, Any]) -> list[str]:
         lines.append("It was fitted after its weights had opened a test set: no result on that set is independent.")
     share = f"Decided: {found['decided']:,} of {found['images']:,} images, coverage {_with(found, 'coverage')}; "
     share += f"accuracy of the decided {_with(found, 'selective_accuracy')}, "
-    return [*lines, f"{share}of all if none were rejected {number(found['accuracy_of_all'])}."]
+    lines.append(f"{share}of all if none were rejected {number(found['accuracy_of_all'])}.")
+    if found["decided"] < found["images"]:
+        lines.append("The rates of classes are those among the decided images, the calibration is that of all.")
+    return lines
 
 
 def rates(rows: Sequence[Mapping[str, Any]], part: str) -> list[Html]:

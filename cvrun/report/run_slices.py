@@ -46,7 +46,10 @@ def _column(column: str, found: Mapping[str, Any]) -> list[Html]:
         body.append(_table(column, rows if len(rows) <= _OPEN else by_accuracy[:_WORST], len(rows)))
         if len(rows) > _OPEN:
             shown = by_accuracy[:_MOST_VALUES]
-            body.append(folded(f"{len(shown):,} of {len(rows):,} values", [_table(column, shown, len(rows))]))
+            title = (
+                f"All {len(rows):,} values" if len(shown) == len(rows) else f"{len(shown):,} of {len(rows):,} values"
+            )
+            body.append(folded(title, [_table(column, shown, len(rows))]))
     hidden = found["hidden"]
     if hidden["values"]:
         said = f"Hidden, with fewer than 10 images each: {hidden['values']:,} of the values, with together "

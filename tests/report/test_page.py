@@ -20,7 +20,7 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "link", "img"):
+        if tag not in ("meta", "link", "img", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -93,3 +93,9 @@ def test_a_page_replaces_a_page_and_nothing_else(tmp_path):
     assert "made by a test" in other.read_text()
     with pytest.raises(ConfigError, match="is a folder"):
         page.write_page(tmp_path, whole(), force=True)
+
+
+def test_a_long_name_breaks_behind_an_underscore_or_a_slash():
+    made = page.table("t", ["a"], [["mean_average_precision"], ["images/<b>_1.jpg"], ["_"]]).text
+    assert "mean_<wbr/>average_<wbr/>precision" in made and "images/<wbr/>&lt;b&gt;_<wbr/>1.jpg" in made
+    assert Tags(made).shown.count("mean_average_precision") == 1

@@ -47,7 +47,7 @@ def test_m7_the_frozen_decision_is_shown_on_val_and_on_test():
     assert found.count("fitted on these very images, so what follows is optimistic") == 1
     assert found.index("On the validation images") < found.index("optimistic") < found.index("On the test images")
     assert found.count("Decided: 990 of 1,100 images, coverage 0.9000 (0.800 to 0.950)") == 2
-    assert found.count(">0.0100<") == 2
+    assert found.count(">0.0100<") == 2 and found.count("those among the decided images") == 2
 
 
 def test_without_a_decision_the_most_probable_class_is_measured():
