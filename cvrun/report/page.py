@@ -134,8 +134,8 @@ def _cell(cell: Cell) -> str:
 
 
 def _name(cell: Cell) -> str:
-    """Give a heading of a row, which may be broken behind an underscore or a slash rather than anywhere."""
-    return re.sub("([_/])(?=[^_/])", r"\1<wbr/>", text(cell)) if isinstance(cell, str) else cell.text
+    """Give a heading of a row, which may be broken behind one of _, / and = rather than anywhere."""
+    return re.sub("([_/=])(?=[^_/=])", r"\1<wbr/>", text(cell)) if isinstance(cell, str) else cell.text
 
 
 def _side(column: int, right: Collection[int]) -> str:

@@ -106,7 +106,7 @@ th[aria-sort=ascending] button::after{{content:" \\2191"}} th[aria-sort=descendi
 code,pre{{font:.9em/1.45 ui-monospace,monospace;overflow-wrap:anywhere}}
 pre{{background:var(--panel);padding:.6rem .75rem;white-space:pre-wrap;margin:.5rem 0}}
 details{{margin:.25rem 0 .75rem}} summary{{cursor:pointer;color:var(--accent)}}
-.figures{{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1rem 2rem}}
+.figures{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,26rem),1fr));gap:1rem 2rem}}
 figure{{margin:.5rem 0;min-width:0}} figcaption{{font-weight:600;margin-bottom:.25rem}}
 svg.chart{{display:block;width:100%;height:auto;max-width:46rem}}
 svg text{{fill:var(--ink);font:13px system-ui,sans-serif}} svg .tick{{fill:var(--quiet);font-size:12px}}
