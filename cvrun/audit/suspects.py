@@ -7,6 +7,7 @@ validation image once, so that no model has seen the label that it is asked abou
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,10 +74,15 @@ def read(path: Path) -> Predicted:
     except FileNotFoundError as error:
         message = f"{path}: not there, expected the predictions of a run that was evaluated"
         raise DataError(message, "cvrun eval RUN writes them") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: damaged ({error}), expected predictions", "cvrun eval RUN writes them") from error
-    shape = (len(ids), len(classes))
-    fits = labels.shape == ids.shape and probabilities.shape == shape and np.issubdtype(labels.dtype, np.integer)
+    shape = (*ids.shape, *classes.shape)
+    fits = (
+        ids.ndim == 1
+        and labels.shape == ids.shape
+        and probabilities.shape == shape
+        and np.issubdtype(labels.dtype, np.integer)
+    )
     if not fits or len(ids) == 0 or labels.min() < 0 or labels.max() >= shape[1]:
         raise DataError(f"{path}: damaged (shapes do not fit), expected predictions", "cvrun eval RUN writes them")
     return Predicted(path, ids.tolist(), labels.astype(np.int64), probabilities, classes.tolist())

@@ -8,8 +8,8 @@ from typing import Any
 
 from cvrun.errors import ConfigError
 from cvrun.folder import RunFolder
+from cvrun.report.details import read_details
 from cvrun.report.openings import or_fault
-from cvrun.report.summary import read_details
 from cvrun.yamlfile import load_yaml, read_text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from cvrun.errors import ConfigError, printable
 from cvrun.folder import RunFolder
 from cvrun.interval import FEW
+from cvrun.report.details import read_details
 from cvrun.report.openings import below, or_fault
 from cvrun.report.tables import text_table
 from cvrun.yamlfile import load_yaml
@@ -138,15 +138,6 @@ def confusion_table(rows: list[dict[str, Any]], matrix: list[list[int]]) -> str:
         for name, counts in zip(names, matrix, strict=True)
     ]
     return "\n" + text_table(["true \\ predicted", *names], cells, right=range(1, len(names) + 1))
-
-
-def read_details(path: Path, name: str) -> dict[str, Any]:
-    """Give what an evaluation saved beside its predictions; nothing where it is missing."""
-    try:
-        content = json.loads((RunFolder(path).predictions / f"{name}.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def number(value: float | None) -> str:

@@ -71,3 +71,38 @@ def test_predictions_that_do_not_fit_are_damaged(tmp_path):
 def test_predictions_that_are_not_there_are_one_line(tmp_path):
     with pytest.raises(DataError, match="cvrun eval RUN writes them"):
         read(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"ids": np.array("x")},
+        {"classes": np.array(2)},
+        {"ids": np.array([["x"]]), "targets": np.array([[0]]), "probabilities": np.array([[[0.5, 0.5]]])},
+        {"targets": np.array([0.0])},
+        {"probabilities": np.array([["a", "b"]])},
+        {"classes": np.array([["a"], ["b"]])},
+    ],
+)
+def test_predictions_of_other_shapes_or_kinds_are_one_line(tmp_path, changed):
+    whole = {"ids": np.array(["x"]), "targets": np.array([0]), "probabilities": np.array([[0.5, 0.5]])}
+    np.savez(tmp_path / "a.npz", **{**whole, "classes": np.array(["a", "b"]), **changed})
+    with pytest.raises(DataError, match="damaged"):
+        read(tmp_path / "a.npz")
+
+
+def test_a_bit_in_the_middle_of_compressed_predictions_is_one_line(tmp_path):
+    random = np.random.default_rng(0)
+    values = {"ids": np.arange(500).astype(str), "targets": np.zeros(500, int), "classes": np.array(["a", "b"])}
+    np.savez_compressed(tmp_path / "a.npz", probabilities=random.random((500, 2)), **values)
+    content = (tmp_path / "a.npz").read_bytes()
+    refused = 0
+    for place in range(60, len(content), len(content) // 40):
+        changed = bytearray(content)
+        changed[place] ^= 255
+        (tmp_path / "a.npz").write_bytes(bytes(changed))
+        try:
+            read(tmp_path / "a.npz")
+        except DataError:
+            refused += 1
+    assert refused > 30

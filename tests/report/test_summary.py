@@ -11,7 +11,6 @@ from cvrun.report.summary import (
     left_out,
     metric_table,
     number,
-    read_details,
     summary,
 )
 
@@ -94,14 +93,6 @@ def test_too_many_classes_are_left_to_the_files():
     assert class_table([]) == ""
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{"])
-def test_details_that_cannot_be_read_are_nothing(tmp_path, content):
-    (tmp_path / "predictions").mkdir()
-    (tmp_path / "predictions" / "val.json").write_text(content)
-    assert read_details(tmp_path, "val") == {}
-    assert read_details(tmp_path, "test") == {}
-
-
 @pytest.mark.parametrize(("value", "text"), [(None, "-"), (float("nan"), "-"), (0.12345, "0.1235"), (1.0, "1.0000")])
 def test_numbers_have_four_digits(value, text):
     assert number(value) == text
@@ -120,3 +111,10 @@ def test_the_confusion_matrix_has_a_row_for_each_true_class():
 
 def test_a_confusion_matrix_that_is_too_wide_is_left_to_the_files():
     assert confusion_table([{"class": str(i)} for i in range(13)], [[0] * 13] * 13) == ""
+
+
+def test_details_of_wrong_kinds_are_no_tables(tmp_path):
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions" / "val.json").write_text('{"per_class": "abc", "undefined": [1]}')
+    text = summary(tmp_path, STATUS)
+    assert "val/accuracy" in text and "class" not in text
