@@ -45,7 +45,20 @@ def test_help_lists_every_command_with_its_line(word, capsys):
 
 
 def test_commands_are_the_modules_of_the_folder():
-    known = {"train", "check", "resume", "eval", "test", "predict", "calibrate", "export", "runs", "options", "confirm"}
+    known = {
+        "train",
+        "check",
+        "resume",
+        "eval",
+        "test",
+        "predict",
+        "calibrate",
+        "export",
+        "runs",
+        "options",
+        "confirm",
+        "compare",
+    }
     assert known <= set(cli.commands())
     assert not [name for name in cli.commands() if name.startswith("_")]
 

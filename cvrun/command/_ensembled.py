@@ -87,8 +87,8 @@ def ensembled(runs: Sequence[Member], wanted: Wanted) -> Ensembled:
         ConfigError: If there is no such metric.
         DataError: If predictions are missing or do not belong together, or the metric is undefined on val.
     """
-    on_val = [predictions(one, wanted.name("val")) for one in runs]
-    found = on_val if wanted.part == "val" else [predictions(one, wanted.name("test")) for one in runs]
+    on_val = [predictions(one.folder, wanted.name("val")) for one in runs]
+    found = on_val if wanted.part == "val" else [predictions(one.folder, wanted.name("test")) for one in runs]
     merging = together(found, _hint(wanted))
     metrics = metrics_of(len(merging.classes))
     chosen = _named(wanted.metric, metrics)

@@ -85,13 +85,13 @@ def members(paths: Sequence[Path]) -> list[Member]:
     return found
 
 
-def predictions(member: Member, name: str) -> Predicted:
-    """Give what a run saved under a name, such as val or test-tta.
+def predictions(folder: RunFolder, name: str) -> Predicted:
+    """Give what a run, or an ensemble, saved under a name, such as val or test-tta.
 
     Raises:
         DataError: If it saved nothing, or something that is damaged.
     """
-    path = member.folder.predictions / f"{name}.npz"
+    path = folder.predictions / f"{name}.npz"
     if not os.path.lexists(path):
         raise DataError(f"{path}: not there, expected saved predictions", _how(name))
     found = read(path)

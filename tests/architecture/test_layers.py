@@ -24,7 +24,7 @@ GROUND |= {
     "warned",
 }
 GROUND |= {"noise_floor", "optimism"}
-GROUND |= {"ledger", "opening", "sketch", "ensemble"}
+GROUND |= {"ledger", "opening", "sketch", "ensemble", "soup"}
 PARTS = {
     "data",
     "split",
@@ -73,6 +73,7 @@ ASSEMBLY = {
     "decision",
     "export",
     "temperature",
+    "paired",
     "cutoff",
     "viewable",
 }

@@ -31,7 +31,7 @@ def runs(monkeypatch):
             probabilities = np.stack([1 - second, second], axis=1)
             ids = [f"{part}{i}" for i in range(IMAGES)]
             kept[run, part] = Predicted(Path(run), ids, targets, probabilities, ["cat", "dog"])
-    monkeypatch.setattr(_ensembled, "predictions", lambda member, name: kept[member.run_id, name])
+    monkeypatch.setattr(_ensembled, "predictions", lambda folder, name: kept[folder.path.name, name])
     found = [Member(RunFolder(Path(f"/{name}")), name, name, 1, name, {}, ()) for name in "abc"]
     return found, kept
 
@@ -111,10 +111,11 @@ def test_images_of_a_group_count_as_one_case(runs, tmp_path):
         object.__setattr__(one, "probabilities", one.probabilities[rows])
         object.__setattr__(one, "labels", one.labels[rows])
     lines = [f"val{i},val,cat,slide{i // 4},\n" for i in range(IMAGES)]
-    (tmp_path / "data.csv").write_text("id,part,label,group,content\n" + "".join(lines))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "data.csv").write_text("id,part,label,group,content\n" + "".join(lines))
     wanted = Wanted("mean", "val", False, "loss")
     apart = ensembled(members, wanted)
-    found = ensembled([replace(members[0], folder=RunFolder(tmp_path)), *members[1:]], wanted)
+    found = ensembled([replace(members[0], folder=RunFolder(tmp_path / "a")), *members[1:]], wanted)
     assert (apart.units, found.units) == (400, 100)
     targets, here = found.together.targets, found.prediction.probabilities.astype(np.float64)
     best = found.together.probabilities[found.best].astype(np.float64)

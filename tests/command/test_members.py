@@ -77,9 +77,9 @@ def test_weights_are_those_that_the_model_has(finished):
 
 def test_saved_predictions_are_probabilities(finished):
     one = _members._member(RunFolder(finished))
-    assert len(predictions(one, "val").ids) == 180
+    assert len(predictions(one.folder, "val").ids) == 180
     with pytest.raises(DataError, match="cvrun test RUN --unseal writes them, where the run has test-time"):
-        predictions(one, "test-tta")
+        predictions(one.folder, "test-tta")
     (finished / "predictions" / "val.npz").write_bytes(b"PK no file")
     with pytest.raises(DataError, match="damaged"):
-        predictions(one, "val")
+        predictions(one.folder, "val")
