@@ -32,6 +32,9 @@ def decision(record: RunRecord) -> Section:
     for part, values in parts.items():
         body.append(heading(f"On the {'validation' if part == 'val' else part} images"))
         body += _part(part, values)
+        if part == "test" and record.part("data", "groups"):
+            said = "The intervals here take the test images for independent: their groups are not written down."
+            body.append(paragraph(said, "quiet"))
     body.append(
         paragraph(
             "PPV and NPV hold for the prevalences in the same images, and for no others; LR: likelihood ratio.", "quiet"

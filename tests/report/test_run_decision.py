@@ -64,3 +64,11 @@ def test_of_many_classes_the_largest_are_shown():
     many = [{**figures()[1], "class": f"c{i}", "tp": i, "fn": 1} for i in range(300)]
     found = "".join(part.text for part in rates(many, "val"))
     assert "the 100 largest of 300 classes" in found and ">c299<" in found and ">c199<" not in found
+
+
+def test_where_the_data_has_groups_it_is_said_that_those_of_test_are_not_known():
+    found = {"frozen": "x", "note": "", "parts": {"val": at("val"), "test": at("test")}}
+    plan = {"data": {"groups": {"test": 5}}}
+    record = RunRecord("r", {}, plan, [], {}, [], [], "", None, decision=found)
+    shown = "".join(part.text for part in decision(record).body)
+    assert shown.count("their groups are not written down") == 1 and "not written down" not in text(found)
