@@ -104,7 +104,7 @@ def ensembled(runs: Sequence[Member], wanted: Wanted) -> Ensembled:
     ensemble = Ensemble(parts, wanted.merge, wanted.tta, merging.classes)
     used = [each for each, count in zip(merging.probabilities, picks, strict=True) if count]
     prediction = Prediction(ensemble.merge_used(used), merging.targets)
-    clusters = saved_clusters(runs[0].folder, merging.ids)
+    clusters = saved_clusters(runs[0].folder, merging.ids, wanted.part)
     return Ensembled(ensemble, selected, merging, prediction, metrics, chosen, best, tuple(scores), clusters)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,16 +42,20 @@ def clusters_of(groups: Sequence[str] | None) -> NDArray[np.int64] | None:
     return np.array([numbers[name] for name in named], np.int64) if len(numbers) < len(named) else None
 
 
-def saved_clusters(folder: RunFolder, ids: Sequence[str]) -> NDArray[np.int64] | None:
-    """Give the same for images of a run by their names, of train or val, as its data.csv knows them.
+def saved_clusters(folder: RunFolder, ids: Sequence[str], part: str = "val") -> NDArray[np.int64] | None:
+    """Give the same for images of a run by their names; None where their groups are not known.
 
-    Groups of test images are not written down while the test set is sealed; for them it is None, as for images that
-    data.csv does not name.
+    Those of train and val are in its data.csv. Those of test images are written down when the test set is opened,
+    beside what was predicted for it.
     """
     try:
-        with folder.data.open(newline="", encoding="utf-8") as file:
-            groups = {row["id"]: row["group"] or "" for row in csv.DictReader(file)}
-    except (OSError, KeyError, ValueError, csv.Error):
+        if part == "test":
+            with np.load(folder.predictions / "test.npz", allow_pickle=False) as file:
+                groups = dict(zip(file["ids"].tolist(), file["groups"].tolist(), strict=True))
+        else:
+            with folder.data.open(newline="", encoding="utf-8") as table:
+                groups = {row["id"]: row["group"] or "" for row in csv.DictReader(table)}
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, csv.Error):
         return None
     return clusters_of([groups.get(id, "") for id in ids])
 

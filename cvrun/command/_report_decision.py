@@ -44,8 +44,7 @@ def decision_of(folder: RunFolder) -> dict[str, Any]:
 
 
 def _decided(folder: RunFolder, part: str, predicted: Predicted, found: Frozen | None) -> dict[str, Any]:
-    # Of test images no group is written down.
-    clusters = saved_clusters(folder, predicted.ids) if part == "val" else None
+    clusters = saved_clusters(folder, predicted.ids, part)
     probabilities, targets = predicted.probabilities.astype(np.float32), predicted.labels
     if found is not None:
         return at_decision(found, probabilities, targets, part == "val", clusters)

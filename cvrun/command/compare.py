@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
     hint = "models are compared on the same images; what is val in one may be training in another"
     found = together([predictions(folder, name) for folder in folders], hint)
     metrics = _metrics(given.metric, metrics_of(len(found.classes)), folders[0])
-    clusters = saved_clusters(folders[0], found.ids)
+    clusters = saved_clusters(folders[0], found.ids, given.part)
     told = comparison(models, found, metrics, clusters, given.resamples)
     opened = of_run(folders[0]) if given.part == "test" else {}
     content = {
@@ -56,7 +56,7 @@ def run(arguments: list[str]) -> int:
         "unit": "image" if clusters is None else "group",
         "units": len(found.ids) if clusters is None else int(clusters.max()) + 1,
         "resamples": given.resamples,
-        "groups_unknown": given.part == "test" and _has_groups(folders[0]),
+        "groups_unknown": clusters is None and _has_groups(folders[0]),
         **told,
         "trivial": _trivial(models[0], metrics, found.targets, found.classes),
         **own_part(opened),

@@ -81,7 +81,7 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
     if found["part"] == "val":
         lines.append("val chose the weights of each model, which flatters all of them")
     if found["groups_unknown"]:
-        lines.append("warning: the data has groups, but not those of test images: intervals are too narrow")
+        lines.append("warning: the data has groups, but those of these images are not known: intervals are too narrow")
     if found["units"] < FEW:
         lines.append(f"warning: {found['units']:,} {unit}s, fewer than {FEW}: the intervals are probably too narrow")
     if undefined := max((row["undefined"] for row in found["differences"]), default=0):

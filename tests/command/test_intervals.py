@@ -141,6 +141,18 @@ def test_resamples_are_a_number_that_says_something(call, run_of_groups, word):
     assert f"--resamples {word}: expected 0, or a number from 100 to 1,000,000" in said.err
 
 
+def test_groups_of_test_images_are_kept_when_the_test_set_is_opened(call, run_of_groups):
+    folder = RunFolder(run_of_groups)
+    names = ["p00_0.png"]
+    assert saved_clusters(folder, names, "test") is None
+    document = json.loads(call("test", run_of_groups, "--unseal", "--resamples", "100", "--json").out)
+    ids = np.load(folder.predictions / "test.npz")["ids"].tolist()
+    clusters = saved_clusters(folder, ids, "test")
+    assert document["uncertainty"]["unit"] == "group" and clusters.max() + 1 == document["uncertainty"]["units"]
+    patients = [name.rpartition("/")[2][:3] for name in ids]
+    assert len(set(zip(patients, clusters.tolist(), strict=True))) == len(set(patients)) == clusters.max() + 1
+
+
 def test_a_list_that_is_missing_or_damaged_knows_no_groups(tmp_path):
     assert saved_clusters(RunFolder(tmp_path), ["a"]) is None
     (tmp_path / "data.csv").write_text("id,label\na,0\n")

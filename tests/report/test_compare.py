@@ -55,7 +55,7 @@ def test_it_says_what_the_intervals_leave_out():
     assert "seeds are resampled as well" in text and "b: 2 seeds, fewer than 3" in text and "a: 5" not in text
     text = comparison_text(found(part="test", groups_unknown=True, unit="group", units=6))
     assert "val chose" not in text
-    assert "warning: the data has groups, but not those of test images" in text
+    assert "warning: the data has groups, but those of these images are not known" in text
     assert "warning: 6 groups, fewer than 50: the intervals are probably too narrow" in text
 
 
