@@ -1,9 +1,30 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from browser import FIGURES, seen
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+@pytest.mark.parametrize("name", ["blood_cells", "cifar10_folder", "cifar10_sweep"])
+def test_an_example_is_small_and_names_nothing_of_the_machine(name):
+    page = (EXAMPLES / f"{name}.html").read_text()
+    assert len(page) < 1_000_000 and page.startswith("<!DOCTYPE html>") and page.count("<svg") >= 2
+    assert not re.search(r"/(home|root|tmp|work|Users)/|https?://", page)
+    # Every link leads into the page.
+    assert all(address.startswith("#") for address in re.findall(r'<a [^>]*href="([^"]*)"', page))
+    assert ("data:image/png;base64" in page) == (name != "cifar10_sweep")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["blood_cells", "cifar10_folder", "cifar10_sweep"])
+def test_in_a_browser_an_example_is_whole(name, tmp_path):
+    found, console = seen(EXAMPLES / f"{name}.html", tmp_path, FIGURES)
+    assert console == []
+    assert found and all(each["width"] > 250 and each["height"] > 100 and each["shapes"] > 1 for each in found)
 
 
 @pytest.fixture
