@@ -20,6 +20,7 @@ from cvrun.report.run_record import Case, ClassCurves, Looked, Risk
 MOST_CASES = 12
 _MOST_POINTS = 200
 _MOST_CLASSES = 25
+_FEW_CLASSES, _CALLS = 3, 6
 THRESHOLDS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Probabilities at which each class is looked at against all others."""
 
@@ -49,9 +50,10 @@ def looked_at(path: Path, pictures: Pictures) -> Looked | None:
     if shapes != ((len(ids), len(classes)), (len(ids),)) or not ids:
         raise CheckpointError(f"{path}: its arrays do not belong together", "cvrun eval RUN writes it anew")
     worst, confident, errors = _most_wrong(prediction)
-    named = list(dict.fromkeys(ids[i] for i in (*worst, *confident)))
-    found, why = pictures(named)
-    cases = {i: _case(prediction, i, ids[i], classes, found.get(ids[i])) for i in {*worst, *confident}}
+    calls = {name: _calls(prediction, k) for k, name in enumerate(classes)} if len(classes) <= _FEW_CLASSES else {}
+    rows = list(dict.fromkeys([*worst, *confident, *(i for two in calls.values() for rows in two for i in rows)]))
+    found, why = pictures([ids[i] for i in rows])
+    cases = {i: _case(prediction, i, ids[i], classes, found.get(ids[i])) for i in rows}
     return Looked(
         images=len(ids),
         curves=[_of_class(prediction, k, name) for k, name in enumerate(classes)],
@@ -62,6 +64,7 @@ def looked_at(path: Path, pictures: Pictures) -> Looked | None:
         no_pictures=why,
         thresholds={name: _at_thresholds(prediction, k) for k, name in enumerate(classes[:_MOST_CLASSES])},
         risk=_risk(prediction),
+        calls={name: ([cases[i] for i in fn], [cases[i] for i in fp]) for name, (fn, fp) in calls.items()},
     )
 
 
@@ -72,6 +75,14 @@ def _most_wrong(prediction: Prediction) -> tuple[list[int], list[int], int]:
     sure = prediction.probabilities.max(axis=1)[wrong]
     worst = np.argsort(-loss, kind="stable")[:MOST_CASES].tolist()
     return worst, wrong[np.argsort(-sure, kind="stable")][:MOST_CASES].tolist(), len(wrong)
+
+
+def _calls(prediction: Prediction, k: int) -> tuple[list[int], list[int]]:
+    """Give the rows that class k is missed in, its least probable first, and falsely called in, the most probable."""
+    called, own, scores = prediction.labels == k, prediction.targets == k, prediction.probabilities[:, k]
+    missed, false = np.flatnonzero(own & ~called), np.flatnonzero(called & ~own)
+    missed = missed[np.argsort(scores[missed], kind="stable")][:_CALLS]
+    return missed.tolist(), false[np.argsort(-scores[false], kind="stable")][:_CALLS].tolist()
 
 
 def _losses(prediction: Prediction) -> NDArray[np.float64]:

@@ -25,6 +25,11 @@ def errors(record: RunRecord) -> Section:
         body.append(_cases("Wrong predictions of the highest probability", looked.confident))
     else:
         body.append(paragraph("There is no error."))
+    for name, (missed, false) in looked.calls.items():
+        if missed or false:
+            body.append(heading(f"Missed and false calls of {name}"))
+            body += [_cases(f"{name} missed (FN), the least probable first", missed)] if missed else []
+            body += [_cases(f"{name} falsely called (FP), the most probable first", false)] if false else []
     return Section("errors", "Errors", body)
 
 

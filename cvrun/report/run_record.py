@@ -86,6 +86,8 @@ class Looked:
         no_pictures: Why there are none; nothing where there are.
         thresholds: Class -> a row a threshold: threshold, tp, fp, fn, tn, sensitivity, specificity, ppv and npv.
         risk: What is gained by leaving the least sure images undecided.
+        calls: Of few classes, class -> images of it that are called another one, its least probability first, and
+            images of others that are called it, its highest first.
     """
 
     images: int
@@ -97,6 +99,7 @@ class Looked:
     no_pictures: str
     thresholds: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     risk: Risk | None = None
+    calls: Mapping[str, tuple[Sequence[Case], Sequence[Case]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

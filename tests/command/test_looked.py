@@ -103,3 +103,24 @@ def test_the_risk_at_full_coverage_is_the_error_and_at_the_least_that_of_the_sur
     assert found.coverage == [0.25, 0.5, 0.75, 1.0]
     assert found.risk == pytest.approx([0, 0, 1 / 3, 1 / 2])
     assert found.aurc == pytest.approx((0 + 0 + 1 / 3 + 1 / 2) / 4)
+
+
+def test_m19_false_negatives_and_false_positives_of_few_classes_are_sorted(tmp_path):
+    random = np.random.default_rng(3)
+    p = random.dirichlet([1, 1, 1], 200).astype(np.float32)
+    targets = random.integers(0, 3, 200)
+    asked = []
+    path = saved(tmp_path / "val.npz", p, targets, ["a", "b", "c"])
+    found = looked_at(path, lambda ids: (asked.extend(ids) or {}, "none wanted"))
+    labels = p.argmax(1)
+    for k, name in enumerate("abc"):
+        missed, false = found.calls[name]
+        assert len(missed) == len(false) == 6
+        rows = [int(case.id.split(".")[0]) for case in missed]
+        assert rows == sorted(np.flatnonzero((targets == k) & (labels != k)), key=lambda i: p[i, k])[:6]
+        rows = [int(case.id.split(".")[0]) for case in false]
+        assert rows == sorted(np.flatnonzero((targets != k) & (labels == k)), key=lambda i: -p[i, k])[:6]
+        assert {case.id for case in (*missed, *false)} <= set(asked)
+    assert len(asked) == len(set(asked))
+    four = saved(tmp_path / "four.npz", [[0.4, 0.2, 0.2, 0.2]], [1], ["a", "b", "c", "d"])
+    assert looked_at(four, no_pictures).calls == {}

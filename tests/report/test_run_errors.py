@@ -27,3 +27,12 @@ def test_without_pictures_the_table_stays_and_the_reason_is_said():
 def test_a_run_without_predictions_says_so():
     found = errors(RunRecord("r", {}, {}, [], {}, [], [], "", None))
     assert "no predictions" in found.body[0].text
+
+
+def test_m19_missed_and_false_calls_of_a_class_have_tables_where_there_are_any():
+    case = Case("a.png", BAD, "dog", 0.125, 0.75, 2.0794, b"PNG")
+    looked = Looked(10, [], [], 1, [case], [case], "", calls={BAD: ([case], []), "dog": ([], [case]), "owl": ([], [])})
+    text = "".join(part.text for part in errors(RunRecord("r", {}, {}, [], {}, [], [], "", looked)).body)
+    assert text.count("missed (FN), the least probable first</caption>") == 1
+    assert text.count("dog falsely called (FP), the most probable first</caption>") == 1
+    assert "owl" not in text and "<img src=x" not in text
