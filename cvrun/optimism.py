@@ -15,7 +15,7 @@ R. Tibshirani, A bias correction for the minimum error rate in cross-validation,
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,7 @@ RESAMPLES = 500
 LEAST = 50
 """How many are drawn where many models have many images."""
 
-_WEIGHTS = 1_000_000_000
+_WEIGHTS = 250_000_000
 """[weights] That all models together are scored with, at most, unless that leaves fewer than LEAST resamples."""
 
 
@@ -64,28 +64,41 @@ def resamples(units: int, models: int, clusters: NDArray[np.int64] | None = None
         models: How many are to be scored.
         clusters: As in bootstrap.draws.
     """
-    count = min(max(_WEIGHTS // max(2 * units * models, 1), LEAST), RESAMPLES)
+    count = min(max(_WEIGHTS // max(units * models, 1), LEAST), RESAMPLES)
     return [weights.astype(np.uint16) for weights in draws(units, count, clusters=clusters)]
 
 
-def resampled(
-    function: Function, parts: Sequence[NDArray[np.uint16]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the scores of a model on the images in each resample and on those outside of it, float64 (R,) each.
+def inside(function: Function, parts: Sequence[NDArray[np.uint16]]) -> NDArray[np.float64]:
+    """Give the scores of a model on the images in each resample, float64 (R,).
 
     Args:
         function: Of its score.
         parts: What resamples gives.
     """
-    inside = [function(counts.astype(np.float64)) for counts in parts]
-    outside = [function((counts == 0).astype(np.float64)) for counts in parts]
-    return np.concatenate(inside), np.concatenate(outside)
+    return np.concatenate([function(counts.astype(np.float64)) for counts in parts])
+
+
+def outside(function: Function, parts: Sequence[NDArray[np.uint16]]) -> NDArray[np.float64]:
+    """Give the same on the images that are not in each resample."""
+    return np.concatenate([function((counts == 0).astype(np.float64)) for counts in parts])
+
+
+def picks(within: Sequence[NDArray[np.float64]], mode: str) -> NDArray[np.int64]:
+    """Give the position of the best model in each resample, int64 (R,); of several the first.
+
+    Args:
+        within: Of each model, what inside gives; NaN is never the best.
+        mode: "max" or "min": which scores are better.
+    """
+    found = np.stack(within) * _sign(mode)
+    chosen: NDArray[np.int64] = np.where(np.isnan(found), -math.inf, found).argmax(axis=0)
+    return chosen
 
 
 def picking(
     scores: Sequence[float],
-    inside: Sequence[NDArray[np.float64]],
-    outside: Sequence[NDArray[np.float64]],
+    within: Sequence[NDArray[np.float64]],
+    without: Mapping[int, NDArray[np.float64]],
     units: int,
     mode: str,
 ) -> Picking:
@@ -93,17 +106,20 @@ def picking(
 
     Args:
         scores: Of each model on all images, at least one of them a number.
-        inside: Of each model, what resampled gives; NaN where undefined.
-        outside: The same.
+        within: Of each model, what inside gives; NaN where undefined.
+        without: Position of each model that is picked -> what outside gives.
         units: Images.
         mode: "max" or "min": which scores are better.
     """
-    sign = 1.0 if mode == "max" else -1.0
-    found, rest = np.stack(inside), np.stack(outside)
-    pick = np.where(np.isnan(found), -math.inf, sign * found).argmax(axis=0)
-    values = np.take_along_axis(rest, pick[None], axis=0)[0]
-    known = values[~np.isnan(found).all(axis=0) & ~np.isnan(values)]
+    chosen = picks(within, mode)
+    values = np.array([without[pick][i] for i, pick in enumerate(chosen.tolist())])
+    known = values[~np.isnan(np.stack(within)).all(axis=0) & ~np.isnan(values)]
+    sign = _sign(mode)
     best = sign * float(np.nanmax(sign * np.asarray(scores)))
     expected = float(known.mean()) if len(known) else math.nan
     undefined = len(values) - len(known)
     return Picking(len(scores), units, best, expected, sign * (best - expected), len(known), undefined)
+
+
+def _sign(mode: str) -> float:
+    return 1.0 if mode == "max" else -1.0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cvrun.optimism import LEAST, RESAMPLES, picking, resampled, resamples
+from cvrun.optimism import LEAST, RESAMPLES, inside, outside, picking, picks, resamples
 
 UNITS = 400
 
@@ -17,8 +17,9 @@ def share_of(right):
 def picked(right, mode="max", clusters=None, parts=None):
     """The pick among models, of which each has a row that says which images are right."""
     parts = parts if parts is not None else resamples(right.shape[1], len(right), clusters)
-    inside, outside = zip(*(resampled(share_of(row), parts) for row in right), strict=True)
-    return picking(right.mean(axis=1), inside, outside, right.shape[1], mode)
+    within = [inside(share_of(row), parts) for row in right]
+    without = {i: outside(share_of(right[i]), parts) for i in set(picks(within, mode).tolist())}
+    return picking(right.mean(axis=1), within, without, right.shape[1], mode)
 
 
 def largest_of(models: int, units: int, share: float) -> float:
@@ -80,13 +81,14 @@ def test_images_of_a_group_are_in_or_out_together():
 def test_what_is_undefined_is_not_picked_and_is_counted():
     nan = math.nan
     one = np.array([0.5, 0.6, 0.7, math.nan])
-    inside = [one, np.array([nan, nan, 0.9, nan])]
-    outside = [np.array([0.4, nan, 0.1, 0.2]), np.array([0.0, 0.0, 0.3, 0.0])]
-    found = picking([0.6, nan], inside, outside, 4, "max")
+    within = [one, np.array([nan, nan, 0.9, nan])]
+    without = {0: np.array([0.4, nan, 0.1, 0.2]), 1: np.array([0.0, 0.0, 0.3, 0.0])}
+    assert picks(within, "max").tolist()[:3] == [0, 0, 1] and picks(within, "min").tolist()[:3] == [0, 0, 0]
+    found = picking([0.6, nan], within, without, 4, "max")
     # Picks: the first, the first (none outside), the second, none.
     assert (found.expected, found.resamples, found.undefined) == (pytest.approx(0.35), 2, 2)
     assert found.score == 0.6 and found.optimism == pytest.approx(0.25)
-    none = picking([0.6], [np.array([nan])], [np.array([nan])], 4, "max")
+    none = picking([0.6], [np.array([nan])], {0: np.array([nan])}, 4, "max")
     assert math.isnan(none.expected) and none.undefined == 1
 
 

@@ -29,6 +29,7 @@ class Job:
         exit_code: 0 when it is finished.
         fold: Which fold of a cross-validation it is, from 0, and of how many; None where it is none.
         metrics: Name -> value where it is finished, the monitored one first.
+        folder: Of its run; None where it has none.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Job:
     exit_code: int
     fold: tuple[int, int] | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
+    folder: str | None = None
 
 
 def sweeps(arguments: Sequence[str]) -> bool:

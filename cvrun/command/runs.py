@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cvrun.command._arguments import parser_of
 from cvrun.command._output import show
-from cvrun.errors import printable
 from cvrun.folder import RunFolder
 from cvrun.report.folds import Fold, fold_of_run, folds_table, without_fold
 from cvrun.report.openings import all_sets, below, of_run, own_part
-from cvrun.report.picking import picked
 from cvrun.report.runs import find_runs, run_folders, runs_table
 from cvrun.report.seeds import Seeded, seeds_table, without_seed
-from cvrun.report.summary import number
-from cvrun.report.sweep import SweepRun, read_run, sweep_of
-
-_MOST_PICKED = 100
-"""Runs whose predictions are read to tell how much too good the best score is."""
-
-_TOO_MANY = f"with more than {_MOST_PICKED} runs that takes a while, and cvrun report FOLDER says it"
+from cvrun.report.sweep import SweepRun, read_run
 
 
 def run(arguments: list[str]) -> int:
@@ -39,7 +30,7 @@ def run(arguments: list[str]) -> int:
     runs = [read_run(folder) for folder in run_folders(given.folder)]
     rows = [dict(run.facts) for run in runs]
     show(runs_table(rows) + folds_table(_folds(rows)) + seeds_table(_seeded(runs)))
-    show(below(_picked(given.folder, runs)))
+    show(below(_picked(runs)))
     show(below(all_sets([Path(row["path"]) for row in rows])))
     return 0
 
@@ -55,23 +46,13 @@ def _folds(runs: list[dict[str, Any]]) -> list[Fold]:
     return found
 
 
-def _picked(folder: Path, runs: Sequence[SweepRun]) -> list[str]:
-    """Give a line for each experiment about its best score, where that is the best of several on the same images."""
-    names = dict.fromkeys(run.facts["name"] for run in runs)
-    sweeps = [sweep_of(folder, [run for run in runs if run.facts["name"] == name]) for name in names]
-    several = [sweep for sweep in sweeps if len(sweep.ranked) > 1]
-    if not several:
+def _picked(runs: Sequence[SweepRun]) -> list[str]:
+    if sum(run.counts for run in runs) < 2:
         return []
-    from cvrun.command._picking import with_picking
+    # It imports torch.
+    from cvrun.command._picking import lines_about
 
-    lines = []
-    for sweep in several:
-        best = f"The best is {sweep.ranked[0].label}, {sweep.monitor} {number(sweep.ranked[0].score)}."
-        if len(sweep.ranked) > _MOST_PICKED:
-            lines += [f"{best} {picked(replace(sweep, not_picked=_TOO_MANY))[0]}"]
-        elif (found := with_picking(sweep)).picking is not None:
-            lines += [f"{best} {picked(found)[0]}"]
-    return [printable(line) for line in lines]
+    return lines_about(runs)
 
 
 def _seeded(runs: Sequence[SweepRun]) -> list[Seeded]:

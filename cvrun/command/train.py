@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from cvrun.command._apart import train_apart
@@ -19,6 +20,7 @@ from cvrun.dist import launched_world_size
 from cvrun.errors import ConfigError
 from cvrun.folder import RunFolder
 from cvrun.report.folds import fold_numbers, metrics_of
+from cvrun.report.openings import below
 
 
 def run(arguments: list[str]) -> int:
@@ -48,12 +50,25 @@ def run(arguments: list[str]) -> int:
         jobs, stopped = read(file), noted_signal(file)
         file.unlink()
         if jobs and sweeps(words):
-            show(sweep_table(jobs), kept="the folders of the runs")
+            about = "" if stopped is not None else below(_picked(jobs))
+            show(about + sweep_table(jobs), kept="the folders of the runs")
     if not sweeps(words):
         return jobs[0].exit_code if jobs else 0
     if stopped is not None:
         return 130 if stopped == signal.SIGINT else 143
     return 1 if any(job.exit_code for job in jobs) else 0
+
+
+def _picked(jobs: Sequence[Job]) -> list[str]:
+    """Give lines about the best score of a sweep: how much too good it is, being the best."""
+    finished = sorted({job.folder for job in jobs if job.folder is not None and job.exit_code == 0})
+    if len(finished) < 2:
+        return []
+    # A single run needs none of it.
+    from cvrun.command._picking import lines_about
+    from cvrun.report.sweep import read_run
+
+    return lines_about([read_run(RunFolder(Path(folder))) for folder in finished])
 
 
 def _job(file: Path, relay: Relay, fail_fast: bool, job: HydraJob) -> None:
@@ -76,4 +91,7 @@ def _job(file: Path, relay: Relay, fail_fast: bool, job: HydraJob) -> None:
     fold = fold_numbers(job.config.get("split")) if number is not None else None
     status = RunFolder(ending.folder).read_status() if fold and ending.folder else None
     metrics = metrics_of(status or {})
-    append(file, Job(number or 0, job.said, ending.score, seconds, ending.state, ending.exit_code, fold, metrics))
+    folder = None if ending.folder is None else os.fspath(ending.folder)
+    append(
+        file, Job(number or 0, job.said, ending.score, seconds, ending.state, ending.exit_code, fold, metrics, folder)
+    )

@@ -50,6 +50,14 @@ def test_a_job_that_fails_does_not_stop_the_sweep(call, tools, tmp_path):
     assert [row[:3] for row in table(again.out)] == [row[:3] for row in rows]
 
 
+def test_the_best_score_is_said_to_be_the_best_of_several(call):
+    said = call("train", "-m", *QUICK, "optimizer.lr=0.1,0.2", "seed=0,1")
+    (line,) = (line for line in said.out.splitlines() if line.startswith("The best is run "))
+    assert "the best of N = 4 runs (2 settings)" in line and "over the 180 images, with the predictions of all" in line
+    assert line in call("runs").out
+    assert "The best is" not in call("train", "-m", *QUICK, "seed=0").out
+
+
 def test_the_same_command_runs_only_what_failed(call, tools, tmp_path, monkeypatch):
     words = ("train", "-m", *QUICK, "seed=0,1,2")
     monkeypatch.setenv("CVRUN_FAULT", "job.begin@2=enospc")
