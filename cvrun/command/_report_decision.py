@@ -24,7 +24,8 @@ def decision_of(folder: RunFolder) -> dict[str, Any]:
     """Give `frozen` (what the decision does, in words; None where there is none), `note` and `parts`.
 
     parts has val and test, where there are predictions of them: what at_decision gives, or, of the most probable class,
-    images and per_class alone. note says why a decision that is there is not used; empty where it is, or there is none.
+    images and per_class alone; and by_group, whether the intervals know which images belong together. note says why a
+    decision that is there is not used; empty where it is, or there is none.
 
     Raises:
         DataError: If predictions are damaged.
@@ -47,9 +48,10 @@ def _decided(folder: RunFolder, part: str, predicted: Predicted, found: Frozen |
     clusters = saved_clusters(folder, predicted.ids, part)
     probabilities, targets = predicted.probabilities.astype(np.float32), predicted.labels
     if found is not None:
-        return at_decision(found, probabilities, targets, part == "val", clusters)
+        return {**at_decision(found, probabilities, targets, part == "val", clusters), "by_group": clusters is not None}
     labels = probabilities.argmax(axis=1)
-    return {"images": len(labels), "per_class": class_rates(labels, targets, predicted.classes, clusters)}
+    rows = class_rates(labels, targets, predicted.classes, clusters)
+    return {"images": len(labels), "per_class": rows, "by_group": clusters is not None}
 
 
 def _frozen(folder: RunFolder) -> tuple[Frozen | None, str]:

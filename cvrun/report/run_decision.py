@@ -32,8 +32,9 @@ def decision(record: RunRecord) -> Section:
     for part, values in parts.items():
         body.append(heading(f"On the {'validation' if part == 'val' else part} images"))
         body += _part(part, values)
-        if part == "test" and record.part("data", "groups"):
-            said = "The intervals here take the test images for independent: their groups are not written down."
+        groups = record.part("data", "groups").get(part)
+        if type(groups) is int and groups < values["images"] and not values["by_group"]:
+            said = "The intervals here take the images for independent: their groups are not known."
             body.append(paragraph(said, "quiet"))
     body.append(
         paragraph(

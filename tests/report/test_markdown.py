@@ -36,11 +36,11 @@ def test_m9_accuracy_has_the_interval_of_its_counts_in_both_formats(tmp_path):
 
 
 def test_classes_are_a_table_and_numbers_that_are_not_finite_are_null(tmp_path):
-    rows = [{"class": BAD, "support": 3, "recall": float("inf"), "f1": None, "interval": [0, 1]}]
+    rows = [{"class": BAD, "support": 3, "precision": 0.5, "recall": float("inf"), "f1": None}]
     record = record_of(tmp_path, metrics={"accuracy": float("nan")}, per_class=rows, undefined={"f1": 1})
     json.dumps(plain(record), allow_nan=False)
     text = markdown(record)
-    assert "| class | support | recall | f1 |" in text and "<script" not in text.replace("\\<script", "")
+    assert "| class | support | precision | recall | f1 |" in text and "<script" not in text.replace("\\<script", "")
     assert "left out of a mean: f1 1" in text
 
 

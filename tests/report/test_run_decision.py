@@ -20,7 +20,14 @@ def figures():
 def at(part):
     share = {"coverage": 0.9, "coverage_interval": [0.8, 0.95], "selective_accuracy": 0.97}
     share |= {"selective_accuracy_interval": [0.9, 0.99], "accuracy_of_all": 0.9}
-    found = {"images": 1100, "decided": 990, "same_split": part == "val", "test_openings": 0, "per_class": figures()}
+    found = {
+        "images": 1100,
+        "decided": 990,
+        "same_split": part == "val",
+        "test_openings": 0,
+        "per_class": figures(),
+        "by_group": part == "val",
+    }
     return {**found, **share, "calibration": {"before": CALIBRATION, "after": {**CALIBRATION, "ece": 0.01}}}
 
 
@@ -66,9 +73,13 @@ def test_of_many_classes_the_largest_are_shown():
     assert "the 100 largest of 300 classes" in found and ">c299<" in found and ">c199<" not in found
 
 
-def test_where_the_data_has_groups_it_is_said_that_those_of_test_are_not_known():
+def test_where_groups_are_not_known_it_is_said():
     found = {"frozen": "x", "note": "", "parts": {"val": at("val"), "test": at("test")}}
-    plan = {"data": {"groups": {"test": 5}}}
-    record = RunRecord("r", {}, plan, [], {}, [], [], "", None, decision=found)
-    shown = "".join(part.text for part in decision(record).body)
-    assert shown.count("their groups are not written down") == 1 and "not written down" not in text(found)
+
+    def shown(groups):
+        plan = {"data": {"groups": groups}}
+        record = RunRecord("r", {}, plan, [], {}, [], [], "", None, decision=found)
+        return "".join(part.text for part in decision(record).body).count("their groups are not known")
+
+    # A group an image says nothing.
+    assert (shown({"val": 5, "test": 5}), shown({"val": 5, "test": 1100}), shown({})) == (1, 0, 0)
