@@ -22,6 +22,7 @@ ADDED: Mapping[str, Mapping[str, Any]] = {
         "cache_budget": 32.0,
         "audit": True,
         "strict_warnings": False,
+        "keep_states": 2,
     },
     "trainer": {"sync_batch_norm": False},
     "data": {

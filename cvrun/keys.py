@@ -33,6 +33,7 @@ CLASSES = {
     "workers": FREE,
     "worker_timeout": FREE,
     "deterministic": FREE,
+    "keep_states": FREE,
     "disk_full": FREE,
     "audit": FREE,
     "strict_warnings": FREE,

@@ -27,6 +27,7 @@ MACHINE_KEYS = (
     "workers",
     "worker_timeout",
     "deterministic",
+    "keep_states",
     "disk_full",
     "audit",
     "strict_warnings",
@@ -64,6 +65,7 @@ class Settings:
     workers: int
     worker_timeout: float
     deterministic: bool
+    keep_states: int
     disk_full: str
     audit: bool
     strict_warnings: bool
@@ -86,6 +88,7 @@ class Settings:
         require(self.threads >= 0, "threads", self.threads, "threads >= 0")
         require(-1 <= self.workers <= 256, "workers", self.workers, "-1 <= workers <= 256")
         require(self.worker_timeout > 0, "worker_timeout", self.worker_timeout, "worker_timeout > 0 [seconds]")
+        require(2 <= self.keep_states <= 10_000, "keep_states", self.keep_states, "2 <= keep_states <= 10000")
         one_of("disk_full", self.disk_full, ON_FULL_DISK)
         share = 0 <= self.skip_unreadable < 1
         require(share, "skip_unreadable", self.skip_unreadable, "0 <= skip_unreadable < 1 [fraction]")

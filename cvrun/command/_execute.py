@@ -161,8 +161,9 @@ def _work(
     folder = prepared.plan.folder
     # A warning that is to end the run ends it as a signal does: at a step, and committed.
     stop = StopRequest(quiet=not folder.ours, other=lambda: warned.first != "")
-    on_full_disk = prepared.plan.spec.settings.disk_full
-    saver = Saver(folder.checkpoints, on_full_disk, recorder.say) if folder.ours else NoSaver()
+    settings, counts = prepared.plan.spec.settings, prepared.plan.training.is_kept
+    how = settings.disk_full, recorder.say, settings.keep_states, counts
+    saver = Saver(folder.checkpoints, *how) if folder.ours else NoSaver()
 
     try:
         with together.explaining(), saver:

@@ -10,6 +10,9 @@ from pathlib import Path
 from cvrun.errors import ConfigError, did_you_mean
 from cvrun.folder import RunFolder
 
+SOUP = "soup.json"
+"""Says what the weights are the mean of, where they come from no training of their own."""
+
 _FILES = (
     ".lock",
     "spec.yaml",
@@ -27,6 +30,7 @@ _FILES = (
     "warnings.log",
     "test.jsonl",
     "report.html",
+    SOUP,
 )
 _FOLDERS = ("checkpoints", "predictions")
 _KINDS = {
@@ -51,6 +55,16 @@ def existing(path: Path) -> RunFolder:
         raise ConfigError(f"{path}: not a run, it has no spec.yaml", "cvrun runs lists the runs below a folder")
     beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     raise ConfigError(f"{path}: no such run", did_you_mean(path.name, beside) or "cvrun runs lists them")
+
+
+def require_trained(folder: RunFolder) -> None:
+    """See that a run has a training of its own.
+
+    Raises:
+        ConfigError: If it is a soup.
+    """
+    if os.path.lexists(folder.path / SOUP):
+        raise ConfigError(f"{folder.path}: a soup, expected a run: a mean of weights has no training to go on with")
 
 
 def require_own_files(folder: RunFolder) -> None:

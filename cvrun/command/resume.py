@@ -9,7 +9,7 @@ from cvrun.command._changes import asked
 from cvrun.command._execute import execute
 from cvrun.command._launch import launch, launches
 from cvrun.command._output import show
-from cvrun.command._run_folder import existing
+from cvrun.command._run_folder import existing, require_trained
 from cvrun.keys import ALLOWED, FREE, LR_FLAG, of_class
 from cvrun.report.summary import summary
 
@@ -24,6 +24,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(LR_FLAG, action="store_true", help="lets optimizer.lr be among them: the peak of the schedule")
     given = parser.parse_intermixed_args(arguments)
     folder = existing(given.run)
+    require_trained(folder)
     spec, new = asked(folder, given.overrides, given.allow_lr_change)
     if launches(spec):
         return launch(spec, ["resume", *arguments])

@@ -13,7 +13,7 @@ from cvrun import ledger
 from cvrun.changes import read as read_changes
 from cvrun.command._arguments import parser_of
 from cvrun.command._output import say, show
-from cvrun.command._run_folder import existing
+from cvrun.command._run_folder import SOUP, existing, require_trained
 from cvrun.config import load
 from cvrun.errors import CheckpointError, ConfigError
 from cvrun.folder import RunFolder
@@ -44,6 +44,8 @@ def run(arguments: list[str]) -> int:
     if not given.replay and (given.since is not None or given.set):
         raise ConfigError("--since and --set: expected --replay beside them")
     folder = existing(given.run)
+    if given.replay:
+        require_trained(folder)
     rows = [*_commits(folder), _pointer(folder), *_texts(folder)]
     show(text_table(["file", "state", "what"], [list(row) for row in rows], whole=(0,)))
     wrong = [row for row in rows if row[1] != "ok"]
@@ -115,10 +117,27 @@ def _texts(folder: RunFolder) -> list[Row]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         rows.append((_name(folder, folder.records), "damaged", type(error).__name__))
     rows += _openings(folder)
+    rows += _soup(folder)
     entries = read_changes(folder.changes)
     if entries:
         rows.append((_name(folder, folder.changes), "ok", f"{len(entries)} changes"))
     return rows
+
+
+def _soup(folder: RunFolder) -> list[Row]:
+    """Check that the weights of a soup are those that soup.json speaks of."""
+    if not (folder.path / SOUP).exists():
+        return []
+    from cvrun.command._soup_folder import read
+
+    about = read(folder)
+    best = checkpoint.commits(folder.checkpoints, "best")
+    try:
+        fits = bool(best) and digest(checkpoint.read(best[0])["model"]) == about["weights"]
+        members = sum(bool(row["kept"]) for row in about["members"])
+        return [(SOUP, "ok" if fits else "another's", f"the mean of {members} models")]
+    except (CheckpointError, KeyError, TypeError) as error:
+        return [(SOUP, "damaged", type(error).__name__)]
 
 
 def _openings(folder: RunFolder) -> list[Row]:

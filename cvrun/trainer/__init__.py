@@ -88,6 +88,10 @@ class TrainingPlan:
         """Whether the state is committed after step updates."""
         return step % self.save_every == 0
 
+    def is_kept(self, step: int) -> bool:
+        """Whether a state is committed after step updates although nothing stops the run there."""
+        return self.is_eval(step) or self.is_save(step)
+
 
 class Stop(Protocol):
     """Says whether the user or the system wants the run to stop."""

@@ -7,9 +7,17 @@ from typing import Any
 
 from cvrun.errors import CheckpointError
 
+CHANGED = "the data or the model changed since; rerun=true starts afresh and keeps this run aside"
 
-def check_meta(where: str, saved: dict[str, Any], expected: Any) -> None:
+
+def check_meta(where: str, saved: dict[str, Any], expected: Any, hint: str = CHANGED) -> None:
     """Compare what a checkpoint says about its run with what it is to be used for.
+
+    Args:
+        where: The checkpoint, for messages.
+        saved: What it says.
+        expected: The same of what it is to be used for.
+        hint: What to do where they differ.
 
     Raises:
         CheckpointError: If classes, data, split, normalization or parameters differ; names the first difference.
@@ -22,7 +30,6 @@ def check_meta(where: str, saved: dict[str, Any], expected: Any) -> None:
             there, here = _known(there, here)
         if there != here:
             theirs, ours = _difference(there, here)
-            hint = "the data or the model changed since; rerun=true starts afresh and keeps this run aside"
             raise CheckpointError(f"{where}: its {name} is {theirs}, expected {ours}", hint)
 
 

@@ -137,21 +137,32 @@ def newest(
     return None
 
 
-def prune(folder: Path, best_step: int, kept: Collection[str], warn: Callable[[str], None], keep: int = KEEP) -> None:
+def prune(
+    folder: Path,
+    best_step: int,
+    kept: Collection[str],
+    warn: Callable[[str], None],
+    keep: int = KEEP,
+    counts: Callable[[int], bool] = lambda step: True,
+) -> None:
     """Remove all but the newest states, the best weights that they name, and what this run went on from.
+
+    The newest KEEP states stay in any case, so that there is one to go on from.
 
     Args:
         folder: The run's checkpoints.
         best_step: What the newest state says is best; newer best weights are left from work that was lost.
         kept: Names of further commits that stay: the one that this run went on from, and the best that it names.
         warn: Takes a line about what cannot be removed.
-        keep: Number of states, at least 2. Each evaluation makes one, so they name at most as many best weights.
+        keep: Number of states that count. Each evaluation makes one, so what stays names at most as many best weights.
+        counts: Step -> whether a state of it does; one that a stop left does not take the place of another.
     """
-    keep = max(keep, KEEP)
-    old = commits(folder, "step")[keep:]
+    states = commits(folder, "step")
+    stay = {*states[:KEEP], *[path for path in states if counts(step_of(path))][:keep]}
+    old = [path for path in states if path not in stay]
     best = commits(folder, "best")
     old += [path for path in best if step_of(path) > best_step]
-    old += [path for path in best if step_of(path) <= best_step][keep:]
+    old += [path for path in best if step_of(path) <= best_step][max(len(stay), KEEP) :]
     old = [path for path in old if path.name not in kept]
     # The run is held and no commit is under way: who made these is gone, also one that had the id of this process.
     old += folder.glob(".tmp-*")

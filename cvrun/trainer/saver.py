@@ -18,7 +18,7 @@ from torch import Tensor
 from cvrun import fault
 from cvrun.errors import StorageError
 from cvrun.stopping import start
-from cvrun.trainer.checkpoint import prune, write_best, write_state
+from cvrun.trainer.checkpoint import KEEP, prune, write_best, write_state
 
 
 class Saver:
@@ -27,7 +27,14 @@ class Saver:
     Used as a context: leaving it waits for the commit under way, and raises its error unless another one is on its way.
     """
 
-    def __init__(self, folder: Path, on_full_disk: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        on_full_disk: str,
+        say: Callable[[str], None],
+        keep: int = KEEP,
+        counts: Callable[[int], bool] = lambda step: True,
+    ) -> None:
         """Begin with nothing under way.
 
         Args:
@@ -35,8 +42,11 @@ class Saver:
             on_full_disk: "stop": a commit that cannot be written ends the run; "go_on": it is said, and the next one
                 is tried.
             say: Takes lines for the user, in the thread that calls this object.
+            keep: Number of states that stay, of those that count.
+            counts: Step -> whether a state of it does.
         """
         self._folder, self._go_on, self._say = folder, on_full_disk == "go_on", say
+        self._keep, self._counts = keep, counts
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._missed: StorageError | None = None
@@ -89,7 +99,7 @@ class Saver:
                 self._owed = None
             write_state(self._folder, step, copy)
             fault.point("checkpoint.before_prune")
-            prune(self._folder, best_step, self._kept, self._lines.append)
+            prune(self._folder, best_step, self._kept, self._lines.append, self._keep, self._counts)
             then()
 
         self._thread = threading.Thread(target=self._run, args=(work, step), name="checkpoint")

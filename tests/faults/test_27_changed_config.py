@@ -47,6 +47,7 @@ FREE = {
     "workers": "1",
     "worker_timeout": "9",
     "deterministic": "true",
+    "keep_states": "5",
     "disk_full": "go_on",
     "audit": "false",
     "strict_warnings": "true",

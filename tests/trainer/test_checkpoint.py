@@ -161,6 +161,21 @@ def test_pruning_keeps_the_newest_two_states_and_what_they_name(tmp_path):
     assert names(tmp_path) == expected
 
 
+def test_states_that_a_stop_left_do_not_take_the_place_of_others(tmp_path):
+    for step in (10, 20, 30, 33, 40, 44, 50):
+        write(tmp_path, "step", step)
+    for step in (10, 20, 30, 40, 50):
+        write(tmp_path, "best", step)
+    checkpoint.prune(tmp_path, best_step=50, kept=(), warn=print, keep=3, counts=lambda step: step % 10 == 0)
+    # The newest two stay in any case; 44 is one of them.
+    assert [checkpoint.step_of(path) for path in checkpoint.commits(tmp_path, "step")] == [50, 44, 40, 30]
+    # As many best weights as these may name.
+    assert [checkpoint.step_of(path) for path in checkpoint.commits(tmp_path, "best")] == [50, 40, 30, 20]
+    write(tmp_path, "step", 60)
+    checkpoint.prune(tmp_path, best_step=50, kept=(), warn=print, keep=3, counts=lambda step: step % 10 == 0)
+    assert [checkpoint.step_of(path) for path in checkpoint.commits(tmp_path, "step")] == [60, 50, 40]
+
+
 def test_lost_work_does_not_push_out_best_weights_that_a_state_names(tmp_path):
     # State 90 names best 80; best 100 was committed and the process killed; resumed elsewhere, 100 was no improvement.
     for kind, step in (("best", 80), ("step", 90), ("best", 100), ("step", 100)):

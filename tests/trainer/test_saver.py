@@ -320,3 +320,11 @@ def test_a_process_that_does_not_write_saves_nothing():
         saver.look()
         saver.wait()
         saver.finish()
+
+
+def test_as_many_states_stay_as_are_wanted(tmp_path):
+    with Saver(tmp_path, "stop", print, keep=3, counts=lambda step: step != 4) as saver:
+        for step in (1, 2, 3, 4, 5, 6):
+            save(saver, step)
+        saver.finish()
+    assert [name for name in names(tmp_path) if name.startswith("step")] == [f"step-0000000{n}" for n in (3, 5, 6)]
