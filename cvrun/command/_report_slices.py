@@ -24,7 +24,7 @@ from cvrun.yamlfile import load_yaml
 Data = Callable[[], tuple[Selection | None, str]]
 """-> The data of the run, or None and why."""
 
-_MOST_GROUPS = 2000
+_MOST_GROUPS = 1000
 """With more, their means are left out: each takes an evaluation."""
 
 

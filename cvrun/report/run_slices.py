@@ -78,6 +78,9 @@ def _aggregation(found: Mapping[str, Any]) -> list[Html]:
     if not groups:
         said += "Nothing is averaged over groups: the data has none."
         return [paragraph(said)]
+    if all(row["undefined"] is None for row in rows):
+        said += "Means over groups are left out: there is one group alone, or more than are worth the time."
+        return [paragraph(said)]
     said += f"The other column counts each of the {groups:,} groups once, whatever its images; groups in which a "
     said += "metric has no value are counted and left out."
     cells = [[row["metric"], number(row["images"]), number(row["groups"]), _count(row["undefined"])] for row in rows]

@@ -107,3 +107,11 @@ def test_without_groups_nothing_is_averaged_over_them(finished_once):
     assert all(row["groups"] is None and row["undefined"] is None for row in found["aggregation"]["rows"])
     with pytest.raises(ConfigError, match="--by x: gone"):
         slices_of(RunFolder(finished_once), lambda: (None, "gone"), ["x"])
+
+
+@pytest.mark.parametrize("groups", [1, 1001])
+def test_with_one_group_or_too_many_no_mean_is_taken_over_them(groups):
+    count = 1200
+    prediction = Prediction(np.full((count, 2), 0.5, np.float32), np.zeros(count, np.int64))
+    found = aggregation(prediction, [f"g{i % groups}" for i in range(count)], metrics_of(2))
+    assert found["groups"] == groups and all(row["undefined"] is None for row in found["rows"])

@@ -35,6 +35,8 @@ def test_m14_what_is_averaged_over_what_is_stated_with_the_undefined():
     assert "groups without a value" in shown and ">0.8286<" in shown and ">0.8333<" in shown and ">3<" in shown
     none = {"by": {}, "note": "", "aggregation": {"groups": 0, "rows": []}}
     assert "Nothing is averaged over groups: the data has none." in text(none)
+    many = {"groups": 5000, "rows": [{"metric": "accuracy", "images": 0.9, "groups": None, "undefined": None}]}
+    assert "Means over groups are left out" in text({"by": {}, "note": "", "aggregation": many})
 
 
 def test_why_a_column_is_missing_is_said():
