@@ -106,7 +106,9 @@ def write(
     kept = ", ".join(row["name"] for row in about["members"] if row["kept"])
     disclosed = f"the weights are {about['said']} ({kept}); the training described here is that of the first run"
     plan |= {"name": NAME, "overrides": [f"{about['kind']} soup of {kept}"]}
-    plan["warnings"] = [disclosed, *plan.get("warnings", [])]
+    warned = plan.get("warnings")
+    plan["warnings"] = [disclosed, *(warned if isinstance(warned, list) else [])]
+    plan["soup"] = {"command": about["command"]}
     epochs = step / plan["training"]["steps_per_epoch"]
     record = {"step": step, "epoch": epochs, "time": now(), "best/step": step}
     named = {f"best/{name}": value for name, value in metrics.items()}

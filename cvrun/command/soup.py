@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,6 +55,7 @@ def run(arguments: list[str]) -> int:
                 soup = souped(loaded, ingredients, given.greedy)
                 about, note = _about(loaded, ingredients, soup, folder), ""
                 about |= {"id": identity, "kind": kind, "selected_on": "val" if given.greedy else None}
+                about["command"] = shlex.join(["cvrun", "soup", *arguments])
                 about["seconds"] = round(time.monotonic() - began, 3)
                 _soup_folder.write(folder, loaded, ingredients, soup, about)
     warned.require_none()

@@ -68,7 +68,7 @@ def plain(record: RunRecord) -> dict[str, Any]:
                     "seed": record.part("training").get("seed"),
                     "overrides": record.plan.get("overrides"),
                     "environment": record.part("environment"),
-                    "commands": [f"cvrun verify {record.path} --replay", f"cvrun eval {record.path}"],
+                    "commands": list(record.again),
                 },
             }
         )

@@ -106,12 +106,12 @@ def _disclosure(record: RunRecord) -> Section:
 
 def _again(record: RunRecord) -> Section:
     seed = record.part("training").get("seed", "-")
-    said = (
-        f"Code {record.plan.get('code', '-')}, seed {seed}. The first command trains the run again in another folder "
-    )
-    said += "and compares the bits; the second measures the saved weights again."
-    commands = f"cvrun verify {record.path} --replay\ncvrun eval {record.path}"
-    body = [paragraph(said), code_block(commands)]
+    does = "trains the run again in another folder and compares the bits"
+    if record.again[0].startswith("cvrun soup "):
+        does = "averages the same weights, where that is not done yet"
+    said = f"Code {record.plan.get('code', '-')}, seed {seed}. The first command {does}; the second measures the "
+    said += "saved weights again."
+    body = [paragraph(said), code_block("\n".join(record.again))]
     if record.spec:
         body.append(folded("spec.yaml: the whole configuration", [code_block(record.spec)]))
     return Section("reproduce", "How to reproduce it", body)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from cvrun.errors import ConfigError
 from cvrun.folder import RunFolder
@@ -142,6 +143,12 @@ class RunRecord:
         """The monitored metric, such as val/accuracy."""
         return str(self.status.get("monitor") or self.part("training").get("monitor") or "")
 
+    @property
+    def again(self) -> tuple[str, str]:
+        """The commands that make the run, or the soup that it is, again and that measure it."""
+        made = self.part("soup").get("command")
+        return made if _is_soup(made) else f"cvrun verify {self.path} --replay", f"cvrun eval {self.path}"
+
     def part(self, *keys: str) -> Mapping[str, Any]:
         """Give a mapping within the plan by its keys; empty where it is none."""
         found: Any = self.plan
@@ -154,6 +161,15 @@ class RunRecord:
         metrics = self.evaluated.get(part, {}).get("metrics")
         value = metrics.get(name) if isinstance(metrics, Mapping) else None
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _is_soup(command: Any) -> TypeGuard[str]:
+    """Whether a command out of a plan, which others can write, is one that makes a soup and nothing else."""
+    try:
+        words = shlex.split(command) if isinstance(command, str) else []
+    except ValueError:
+        return False
+    return words[:2] == ["cvrun", "soup"] and shlex.join(words) == command
 
 
 def read_record(run: RunFolder, rows: Sequence[Mapping[str, Any]], looked: Looked | None) -> RunRecord:

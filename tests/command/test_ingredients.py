@@ -13,7 +13,9 @@ def network(*words: str):
 
 def test_how_a_model_starts_and_trains_is_not_what_it_computes(tmp_path):
     plain = network("model.width=4")
-    assert network("model.width=4", "model.drop_rate=0.3", f"model.weights={tmp_path}/x.pt", "model.head=reset") == plain
+    assert (
+        network("model.width=4", "model.drop_rate=0.3", f"model.weights={tmp_path}/x.pt", "model.head=reset") == plain
+    )
     timm = network("model=timm", "model.name=resnet18")
     assert network("model=timm", "model.name=resnet18", "model.drop_path_rate=0.1", "model.pretrained=false") == timm
 

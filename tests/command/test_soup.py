@@ -124,7 +124,10 @@ def test_every_command_takes_it_for_a_run(call, tuned, tmp_path):
     said = call("report", folder, "--format", "json", "--output", tmp_path / "report.json")
     assert said.code == 0, said.err
     assert "the weights are the mean of the weights of 3 of 3 models (tuned/" in (tmp_path / "report.json").read_text()
+    assert f"cvrun soup {tuned[0]} {tuned[1]} {tuned[2]} --json" in (tmp_path / "report.json").read_text()
+    assert "--replay" not in (tmp_path / "report.json").read_text()
     assert call("report", folder, "--output", tmp_path / "report.html").code == 0
+    assert "averages the same weights" in (tmp_path / "report.html").read_text()
     assert call("calibrate", folder, "--temperature").code == 0
     said = call("test", folder, "--unseal")
     assert said.code == 0 and "has been opened 1 time, by 1 model" in said.out

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from cvrun.folder import RunFolder
 from cvrun.report.run_record import read_record
 
@@ -40,3 +42,21 @@ def test_a_run_whose_process_has_gone_is_interrupted(tmp_path):
     assert read_record(run, [], None).status["state"] == "interrupted"
     with run.hold():
         assert read_record(run, [], None).status["state"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("cvrun soup 'a b' c --greedy", True),
+        ("cvrun soup a; rm -rf b", False),
+        ("cvrun soup $(rm -rf b)", False),
+        ("rm soup a", False),
+        ("cvrun soup 'a", False),
+        ("cvrun soup a\nrm b", False),
+        (3, False),
+    ],
+)
+def test_a_soup_is_made_again_by_its_own_command_and_by_no_other(tmp_path, command, shown):
+    (tmp_path / "plan.yaml").write_text(json.dumps({"soup": {"command": command}}))
+    record = read_record(RunFolder(tmp_path), [], None)
+    assert record.again == (command if shown else f"cvrun verify {tmp_path} --replay", f"cvrun eval {tmp_path}")
