@@ -58,7 +58,7 @@ def picked(folder: Path, top: int) -> tuple[Sweep, list[Group]]:
 
     Raises:
         DataError: If there is no such folder.
-        ConfigError: If it is a run, or no run below it has finished with a score.
+        ConfigError: If it is a run, no run below it has finished with a score, or they are on several folds.
     """
     if os.path.lexists(folder / "spec.yaml"):
         raise ConfigError(f"{folder}: a run, expected a folder with runs below it", f"{folder.parent} is one")
@@ -68,6 +68,9 @@ def picked(folder: Path, top: int) -> tuple[Sweep, list[Group]]:
     if not groups:
         message = f"{folder}: no finished run with a score below it, expected some to pick from"
         raise ConfigError(message, "cvrun runs lists them")
+    if "split.fold" in sweep.varying:
+        message = f"{folder}: its runs are on several folds, and a setting is not picked by one of them"
+        raise ConfigError(message, "cvrun train -m with other seeds trains all folds of a setting")
     return sweep, groups[:top]
 
 

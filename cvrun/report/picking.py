@@ -14,7 +14,7 @@ def picked(sweep: Sweep) -> list[str]:
     if len(ranked) < 2:
         return []
     said = f"It is the best of N = {len(ranked):,} runs ({len(sweep.groups()):,} settings) by their validation images, "
-    said += "so its score is too good: the more runs, the more of it is luck. "
+    said += "so its score is likely too good: the more runs, the more of it is luck. "
     return [said + _how_much(sweep)]
 
 
@@ -23,8 +23,8 @@ def _how_much(sweep: Sweep) -> str:
     if found is None or math.isnan(found.expected):
         return f"How much is not known: {sweep.not_picked or 'no resample has a score'}."
     of = f"{found.models:,} of them" if found.models < len(sweep.ranked) else "all"
-    said = f"A bootstrap over the {found.units:,} images, with the predictions of {of}, finds it too good by "
-    said += (
-        f"{number(found.optimism)} (optimism): {number(found.expected)} is what the best picked this way comes to on "
-    )
-    return said + "images that did not choose it."
+    said = f"A bootstrap over the {found.units:,} images, with the predictions of {of}, "
+    comes = f"{number(found.expected)} is what the best picked this way comes to on images that did not choose it."
+    if found.optimism <= 0:
+        return f"{said}finds nothing of it here: {comes}"
+    return f"{said}finds it too good by {number(found.optimism)} (optimism): {comes}"

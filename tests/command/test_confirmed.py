@@ -40,6 +40,14 @@ def test_nothing_to_pick_from_is_refused(tmp_path):
         picked(tmp_path / "none", 3)
 
 
+def test_folds_are_no_settings(tmp_path):
+    for fold in (0, 1):
+        path = write(tmp_path, f"f{fold}", 0.5, lr=0.1)
+        (path / "spec.yaml").write_text(f"name: exp\nseed: 0\nsplit: {{folds: 2, fold: {fold}}}\n")
+    with pytest.raises(ConfigError, match="on several folds"):
+        picked(tmp_path, 3)
+
+
 def test_new_runs_have_new_seeds_and_are_otherwise_the_same(finished, tmp_path, call):
     folder = tmp_path / "outputs"
     sweep, groups = picked(folder, 1)

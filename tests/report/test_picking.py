@@ -18,6 +18,8 @@ def test_it_says_of_how_many_the_best_is_the_best_and_how_much_too_good(tmp_path
         "over the 1,500 images, with the predictions of 2 of them, finds it too good by 0.0150 (optimism): 0.9050"
         in line
     )
+    none = dataclasses.replace(known, expected=0.9201, optimism=-0.0001)
+    assert "finds nothing of it here: 0.9201" in picked(dataclasses.replace(sweep, picking=none))[0]
     unknown = dataclasses.replace(known, expected=math.nan, optimism=math.nan)
     assert "nan" not in picked(dataclasses.replace(sweep, picking=unknown, not_picked=""))[0]
 
