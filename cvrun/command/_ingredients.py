@@ -104,6 +104,19 @@ def last_of(folder: RunFolder, count: int, plan: TrainingPlan) -> list[Ingredien
     return [_ingredient(folder, path.name, f"{name} step {checkpoint.step_of(path):,}") for path in paths]
 
 
+def same_start(ingredients: Sequence[Ingredient]) -> bool:
+    """Whether models began with the same weights, as far as their runs say: those of one file, or drawn from one seed."""
+    starts = set()
+    for one in ingredients:
+        spec = load(one.folder.spec, [])
+        config = spec.parts["model"].config
+        # A classifier that is not in the file is drawn.
+        whole = config.weights is not None and config.head == "keep"
+        drawn = None if whole else spec.settings.seed
+        starts.add((config.weights, config.head, getattr(config, "pretrained", False), drawn))
+    return len(starts) == 1
+
+
 def _finished(folder: RunFolder) -> dict[str, Any]:
     status = folder.read_status() or {}
     if status.get("state") != "finished":

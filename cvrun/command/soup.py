@@ -14,7 +14,7 @@ from typing import Any
 from cvrun import __version__
 from cvrun.command import _soup_folder
 from cvrun.command._arguments import parser_of
-from cvrun.command._ingredients import Ingredient, best_of, last_of
+from cvrun.command._ingredients import Ingredient, best_of, last_of, same_start
 from cvrun.command._measured import Ready, ready
 from cvrun.command._output import show
 from cvrun.command._run_folder import existing
@@ -104,6 +104,7 @@ def _about(loaded: Ready, ingredients: Sequence[Ingredient], soup: Souped, folde
         "score": soup.score,
         "best_score": ordered[0],
         "worse_than_all": worse,
+        "same_start": same_start(ingredients),
         "norm_images": soup.norm_images,
         "step": max(ingredients[position].step for position in soup.kept),
         "weights": digest(soup.weights),

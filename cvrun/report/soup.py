@@ -35,8 +35,8 @@ def _remarks(found: Mapping[str, Any]) -> list[str]:
     if found["norm_images"]:
         lines.append(f"statistics of BatchNorm: anew, on {found['norm_images']:,} training images as they are")
     if found["worse_than_all"]:
-        why = "models from different initial weights do not average; start them from one file, model.weights=FILE"
-        lines.append(f"warning: the soup scores below each of its models: {why}")
+        why = "; from different initial weights they do not average: start them from one file, model.weights=FILE"
+        lines.append(f"warning: the soup scores below each of its models{'' if found['same_start'] else why}")
     if found["selected_on"]:
         lines.append("val chose the models, so what they reach on val is optimistic; cvrun test measures it")
     return lines

@@ -112,7 +112,7 @@ def test_what_it_scores_is_what_its_predictions_say_and_its_members_score_as_the
     assert status(folder)["score"] == status(folder)["metrics"]["val/accuracy"] == found["score"]
     assert found["images"] == len(file["targets"]) == 180
     # Runs from one set of weights lie close together, so their mean is a model.
-    assert found["worse_than_all"] is False
+    assert (found["worse_than_all"], found["same_start"]) == (False, True)
 
 
 def test_every_command_takes_it_for_a_run(call, tuned, tmp_path):
@@ -206,7 +206,7 @@ def seeds(call, tmp_path) -> list[Path]:
 def test_runs_from_different_initial_weights_do_not_average_and_greedy_leaves_them_out(call, tmp_path):
     runs = seeds(call, tmp_path)
     found = document(call("soup", *runs, "--json"))
-    assert found["worse_than_all"] is True
+    assert (found["worse_than_all"], found["same_start"]) == (True, False)
     assert found["score"] < min(status(run)["score"] for run in runs)
     assert "warning: the soup scores below each of its models" in call("soup", *runs).out
     greedy = document(call("soup", *runs, "--greedy", "--json"))
@@ -300,7 +300,7 @@ def test_the_last_states_are_those_of_stochastic_weight_averaging(call, tmp_path
     soup = weights_of(Path(found["soup"]))
     for name, value in average.module.state_dict().items():
         torch.testing.assert_close(soup[name], value, rtol=1e-5, atol=1e-5)
-    assert [row["step"] for row in found["members"]] == [28, 42, 56, 70]
+    assert [row["step"] for row in found["members"]] == [28, 42, 56, 70] and found["same_start"] is True
     # Of fewer, the newest.
     fewer = document(call("soup", run, "--last", 2, "--json"))
     assert [row["step"] for row in fewer["members"]] == [56, 70]

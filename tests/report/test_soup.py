@@ -11,6 +11,7 @@ FOUND = {
     "score": 0.91,
     "norm_images": 4000,
     "worse_than_all": False,
+    "same_start": False,
     "selected_on": "val",
 }
 
@@ -33,7 +34,9 @@ def test_names_are_inert_and_what_is_undefined_is_a_dash():
 def test_what_one_should_know_is_said_where_it_is_so():
     every = soup_text({**FOUND, "worse_than_all": True})
     assert "statistics of BatchNorm: anew, on 4,000 training images as they are\n" in every
-    assert "warning: the soup scores below each of its models" in every
+    assert "warning: the soup scores below each of its models; from different initial weights they do not" in every
+    alike = soup_text({**FOUND, "worse_than_all": True, "same_start": True})
+    assert "warning: the soup scores below each of its models\n" in alike
     assert "val chose the models, so what they reach on val is optimistic" in every
     none = soup_text({**FOUND, "norm_images": 0, "selected_on": None})
     assert none.splitlines()[-1] == ""
