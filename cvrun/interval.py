@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FEW = 50
 """[independent units] With fewer, the usual intervals are too narrow too often (R. El Jurdi and O. Colliot, How precise
@@ -80,6 +82,9 @@ def rate(
     hits = int((hit & counted).sum())
     if total == 0 or clusters is None:
         return wilson(hits, total, confidence)
+    # Every command reads this module, and most need no arrays.
+    import numpy as np
+
     cases = np.bincount(clusters, counted)
     found = np.bincount(clusters, hit & counted)[cases > 0]
     cases = cases[cases > 0]

@@ -17,11 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cvrun.bootstrap import Function, draws
+if TYPE_CHECKING:
+    from cvrun.bootstrap import Function
 
 RESAMPLES = 500
 """How many are drawn."""
@@ -64,6 +66,9 @@ def resamples(units: int, models: int, clusters: NDArray[np.int64] | None = None
         models: How many are to be scored.
         clusters: As in bootstrap.draws.
     """
+    # It imports torch, and a report of what was found needs none.
+    from cvrun.bootstrap import draws
+
     count = min(max(_WEIGHTS // max(units * models, 1), LEAST), RESAMPLES)
     return [weights.astype(np.uint16) for weights in draws(units, count, clusters=clusters)]
 
