@@ -1,7 +1,11 @@
 """cvrun confirm: the best settings with new seeds."""
 
 import json
+import os
+import signal
 import statistics
+import threading
+import time
 
 import pytest
 
@@ -51,6 +55,25 @@ def test_runs_that_fail_are_named_and_the_exit_code_says_so(call, image_folder, 
     assert "the order is not known" in said.out
     again = call("confirm", "outputs", "--seeds", "1", f"data.root={tmp_path / 'elsewhere'}")
     assert again.code == 0 and "one setting" in again.out
+
+
+def test_ctrl_c_ends_it_and_the_same_command_goes_on(call, finished, tools, tmp_path, monkeypatch):
+    monkeypatch.setenv("CVRUN_FAULT", "record.write@2=hang:2")
+
+    def press():
+        tools.wait_for(lambda: [path for path in new(tmp_path) if (path / "records.jsonl").is_file()])
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    finger = threading.Thread(target=press)
+    finger.start()
+    said = call("confirm", "outputs", "--seeds", "2")
+    finger.join()
+    assert said.code == 130 and "2 of 2 runs have not finished" in said.err and "not started" in said.err
+    assert [tools.status(path)["state"] for path in new(tmp_path)] == ["interrupted"]
+    monkeypatch.delenv("CVRUN_FAULT")
+    assert call("confirm", "outputs", "--seeds", "2").code == 0
+    assert [tools.status(path)["state"] for path in new(tmp_path)] == ["finished"] * 2
 
 
 @pytest.mark.parametrize(
