@@ -105,7 +105,7 @@ def last_of(folder: RunFolder, count: int, plan: TrainingPlan) -> list[Ingredien
 
 
 def same_start(ingredients: Sequence[Ingredient]) -> bool:
-    """Whether models began with the same weights, as far as their runs say: those of one file, or drawn from one seed."""
+    """Whether models began with the same weights, as far as their runs say: from one file, or drawn from one seed."""
     starts = set()
     for one in ingredients:
         spec = load(one.folder.spec, [])
