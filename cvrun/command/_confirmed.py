@@ -23,8 +23,8 @@ from cvrun.report.seeds import without_seed
 from cvrun.report.sweep import Group, Sweep, SweepRun, read_run, sweep_of
 from cvrun.spec import Spec
 
-PLACE = "confirm"
-"""Folder below that of the sweep in which the new runs lie."""
+SUFFIX = "-confirm"
+"""Of the name of new runs. They lie beside those they confirm, where openings of a test set are counted together."""
 
 _DATA = "content of the data"
 
@@ -62,7 +62,7 @@ def picked(folder: Path, top: int) -> tuple[Sweep, list[Group]]:
     """
     if os.path.lexists(folder / "spec.yaml"):
         raise ConfigError(f"{folder}: a run, expected a folder with runs below it", f"{folder.parent} is one")
-    found = [read_run(run) for run in run_folders(folder) if PLACE not in run.path.relative_to(folder).parts[:-2]]
+    found = [read_run(run) for run in run_folders(folder) if not _of_another(run, folder)]
     sweep = sweep_of(folder, found)
     groups = sweep.groups()
     if not groups:
@@ -74,13 +74,18 @@ def picked(folder: Path, top: int) -> tuple[Sweep, list[Group]]:
     return sweep, groups[:top]
 
 
-def new_runs(folder: Path, sweep: Sweep, groups: Sequence[Group], seeds: int, words: Sequence[str]) -> list[NewRun]:
+def _of_another(run: RunFolder, folder: Path) -> bool:
+    """Give whether a run is a new one of another confirmation than folder's own."""
+    home = run.path.parent
+    return home.name.endswith(SUFFIX) and home.resolve() != folder.resolve()
+
+
+def new_runs(sweep: Sweep, groups: Sequence[Group], seeds: int, words: Sequence[str]) -> list[NewRun]:
     """Give the runs to be: each setting with the same new seeds, which no run of the sweep has; a seed at a time.
 
-    Each does what the best run of its setting did, below the folder, on one device.
+    Each does what the best run of its setting did, beside it, on one device.
 
     Args:
-        folder: Of the sweep.
         sweep: All runs that there were to pick from.
         groups: The settings.
         seeds: How many.
@@ -99,7 +104,8 @@ def new_runs(folder: Path, sweep: Sweep, groups: Sequence[Group], seeds: int, wo
             old = existing(Path(group.runs[0].facts["path"]))
             spec = in_force(saved(old.spec), old)
             said = (*without_seed(group.runs[0].facts["overrides"]), f"seed={seed}")
-            fixed = [("seed", seed), ("output_root", (folder / PLACE).as_posix()), ("rerun", False), ("devices", 1)]
+            place_of = [("output_root", old.path.parent.parent.as_posix()), ("name", f"{old.path.parent.name}{SUFFIX}")]
+            fixed = [("seed", seed), *place_of, ("rerun", False), ("devices", 1)]
             values = [*fixed, *for_reading(given, spec)]
             found.append(NewRun(place, seed, replaced(replace(spec, overrides=said), values, another=True)))
     return found

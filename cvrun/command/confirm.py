@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cvrun.command._arguments import parser_of
-from cvrun.command._confirmed import PLACE, NewRun, new_runs, other_data, picked, train_all
+from cvrun.command._confirmed import SUFFIX, NewRun, new_runs, other_data, picked, train_all
 from cvrun.command._job import Ending
 from cvrun.command._output import say, show
 from cvrun.errors import ConfigError
@@ -27,7 +27,7 @@ def run(arguments: list[str]) -> int:
         ConfigError: If there is nothing to pick from.
     """
     parser = parser_of("confirm", f"{__doc__} The same command again goes on where it stopped.")
-    parser.add_argument("folder", type=Path, help=f"with finished runs below it; new runs lie in FOLDER/{PLACE}")
+    parser.add_argument("folder", type=Path, help=f"with finished runs below it; new ones lie in NAME{SUFFIX} beside")
     parser.add_argument("--top", type=_number("--top"), default=3, metavar="N", help="settings; default: 3")
     parser.add_argument("--seeds", type=_number("--seeds"), default=5, metavar="N", help="new seeds each; default: 5")
     parser.add_argument("--dry-run", action="store_true", help="list the runs and train none")
@@ -36,7 +36,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help=said)
     given = parser.parse_intermixed_args(arguments)
     sweep, groups = picked(given.folder, given.top)
-    runs = new_runs(given.folder, sweep, groups, given.seeds, given.overrides)
+    runs = new_runs(sweep, groups, given.seeds, given.overrides)
     if given.dry_run:
         show(_listed(sweep, groups, runs, given.json))
         return 0
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
         say(line)
     settings = _again(sweep, groups, runs, endings)
     mode = groups[0].runs[0].mode
-    kept = f"the runs in {given.folder / PLACE}"
+    kept = f"the runs in {runs[0].folder.path.parent}"
     if given.json:
         document = {"folder": given.folder.as_posix(), "monitor": sweep.monitor, **plain(settings, mode)}
         show(json.dumps(document, indent=2, allow_nan=False) + "\n", kept=kept)

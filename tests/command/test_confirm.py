@@ -11,7 +11,7 @@ import pytest
 
 
 def new(tmp_path):
-    return sorted((tmp_path / "outputs" / "confirm").glob("run/*"))
+    return sorted((tmp_path / "outputs").glob("run-confirm/*"))
 
 
 def test_a_dry_run_lists_the_runs_and_trains_none(call, finished, tmp_path):
@@ -20,7 +20,7 @@ def test_a_dry_run_lists_the_runs_and_trains_none(call, finished, tmp_path):
     assert said.code == 0 and [row[1:4] for row in rows] == [
         ["new", str(n), f"outputs/run/{finished.name}"] for n in (1, 2)
     ]
-    assert new(tmp_path) == [] and all(row[0].startswith("outputs/confirm/run/") for row in rows)
+    assert new(tmp_path) == [] and all(row[0].startswith("outputs/run-confirm/") for row in rows)
     found = json.loads(call("confirm", "outputs", "--seeds", "2", "--dry-run", "--json").out)
     assert [row["path"] for row in found] == [row[0] for row in rows]
 
@@ -42,8 +42,16 @@ def test_new_seeds_are_trained_once_and_the_same_command_goes_on(call, finished,
     (setting,) = more["settings"]
     assert setting["n"] == 3 and [row["seed"] for row in setting["scores"]] == [1, 2, 3]
     assert sorted(row["score"] for row in setting["scores"][:2]) == sorted(scores)
-    # The new runs are listed with the others, as seeds of one setting.
-    assert " 4  " in next(line for line in call("runs", "outputs").out.splitlines() if "val/accuracy" in line)
+    # The new runs are listed as seeds of one setting; the one that was picked is not among them.
+    assert " 3  " in next(line for line in call("runs", "outputs").out.splitlines() if "val/accuracy" in line)
+
+
+def test_openings_of_a_test_set_are_counted_with_those_of_the_sweep(call, finished, tmp_path):
+    assert call("confirm", "outputs", "--seeds", "1").code == 0
+    assert call("test", finished, "--unseal").code == 0
+    (again,) = new(tmp_path)
+    said = call("test", again, "--unseal")
+    assert said.code == 2 and "another model on it needs a reason" in said.err
 
 
 def test_runs_that_fail_are_named_and_the_exit_code_says_so(call, image_folder, tmp_path):

@@ -15,7 +15,9 @@ def loaded(call, image_folder, tmp_path):
     words = ("data=folder", f"data.root={image_folder}", "data.size=8", "trainer.batch_size=16", "trainer.epochs=1")
     assert call("train", *words, "model.width=4", "task.prior=[0.5,0.25,0.25]").code == 0
     run = next(tmp_path.glob("outputs/run/*"))
-    return ready(argparse.Namespace(run=run, overrides=[], checkpoint="best", tta="none", no_decision=True, resamples=0))
+    return ready(
+        argparse.Namespace(run=run, overrides=[], checkpoint="best", tta="none", no_decision=True, resamples=0)
+    )
 
 
 def test_the_prior_is_inside(loaded, image_folder):
