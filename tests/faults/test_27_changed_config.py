@@ -16,7 +16,7 @@ from cvrun.errors import ConfigError
 from cvrun.folder import RunFolder
 from cvrun.trainer import checkpoint
 
-CANDIDATES = ("31", "7st", "max", "0.25", "true")
+CANDIDATES = ("31", "7st", "max", "0.25", "true", "false", "0.9", "[0,180]", "[1.0,0.5]", "zeros", "reflect")
 """One of these is another value of any key that may change."""
 
 
@@ -111,7 +111,8 @@ def test_allowed_keys_are_taken_with_the_value_before(key, choice, saved):
             break
     assert list(found) == [key]
     start = yaml.safe_load(text_of(choice))
-    assert found[key][0] == (start[key] if key in options.GROUPS else functools.reduce(dict.get, key.split("."), start))
+    before = list(found[key][0]) if isinstance(found[key][0], tuple) else found[key][0]
+    assert before == (start[key] if key in options.GROUPS else functools.reduce(dict.get, key.split("."), start))
     assert found[key][1] != found[key][0]
     assert (spec.id, spec.text) == (config.saved(folder.spec).id, text_of(choice))
 
