@@ -50,6 +50,9 @@ def read(path: Path) -> list[Entry]:
     Raises:
         CheckpointError: If the file is damaged.
     """
+    # A pipe would be waited for without end.
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"{path}: cannot be read (is no file)", NO_WAY_BACK)
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -124,3 +125,9 @@ def test_changes_are_said_as_they_are_written_on_a_command_line():
 def test_a_command_line_as_it_would_be(overrides, changed, expected):
     assert changes.as_overrides(overrides, changed) == expected
     assert changes.as_overrides(expected, changed) == expected
+
+
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "changes.jsonl")
+    with pytest.raises(CheckpointError, match="is no file"):
+        changes.read(tmp_path / "changes.jsonl")

@@ -206,6 +206,9 @@ def require_replaceable(path: Path, force: bool) -> None:
     """
     if path.is_dir():
         raise ConfigError(f"--output={path}: is a folder, expected a file name such as report.html")
+    if path.exists() and not path.is_file():
+        # A pipe would be waited for without end.
+        raise ConfigError(f"--output={path}: is no file, expected a file name such as report.html")
     if path.exists() and not force and not _is_page(path):
         raise ConfigError(
             f"--output={path}: is not a page of cvrun report", "--force replaces it, or take another name"

@@ -1,3 +1,4 @@
+import os
 from html.parser import HTMLParser
 
 import pytest
@@ -102,3 +103,11 @@ def test_a_long_name_breaks_behind_an_underscore_or_a_slash():
     made = page.table("t", ["a"], [["mean_average_precision"], ["images/<b>_1.jpg"], ["_"]]).text
     assert "mean_<wbr/>average_<wbr/>precision" in made and "images/<wbr/>&lt;b&gt;_<wbr/>1.jpg" in made
     assert Tags(made).shown.count("mean_average_precision") == 1
+
+
+def test_a_pipe_is_neither_waited_for_nor_replaced(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    for force in (False, True):
+        with pytest.raises(ConfigError, match="is no file"):
+            page.write_page(path, whole(), force=force)
