@@ -46,6 +46,9 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 def _changed(run: RunFolder) -> list[tuple[str, Any]]:
     """Give key and new value of what was changed after the start, in order; nothing where that cannot be read."""
+    # A pipe would be waited for without end.
+    if not run.changes.is_file():
+        return []
     try:
         lines = [json.loads(line) for line in run.changes.read_bytes().split(b"\n")[:-1]]
         return [(str(key), after) for line in lines for key, (_, after) in line["changes"].items()]
