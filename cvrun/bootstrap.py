@@ -16,6 +16,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from cvrun.interval import t_value
 from cvrun.rng import key
 
 RESAMPLES = 2000
@@ -26,6 +27,9 @@ BLOCKS = 200
 
 _AT_ONCE = 1 << 20
 """[weights] That lie in memory together."""
+
+_LEAST_TAIL = 1e-9
+"""Below any share of resamples there are; its normal quantile is finite."""
 
 Function = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Weights (R, N) -> a number for each row, float64 (R,), NaN where it is undefined."""
@@ -116,28 +120,55 @@ def intervals(
         confidence: In (0, 1).
     """
     once = np.ones((1, units))
+    independent = units if clusters is None else int(clusters.max()) + 1
     resampled = _on_all(functions, draws(units, count, seed, clusters))
     without = _on_all(functions, left_out(units, clusters))
     return {
-        name: bca(resampled[name], float(function(once)[0]), without[name], confidence)
+        name: bca(resampled[name], float(function(once)[0]), without[name], confidence, independent)
         for name, function in functions.items()
     }
 
 
-def percentile(values: NDArray[np.float64], confidence: float = 0.95) -> Interval:
+def tail(confidence: float, units: int | None = None) -> float:
+    """Give the share of resamples beyond each end of an interval.
+
+    Of n units it is less than (1 - confidence) / 2: resamples vary less than samples, by (n - 1) / n, and their spread
+    is an estimate itself, as Student's t knows. With 1,000 units nothing of that is left.
+
+    Source: T. C. Hesterberg, What teachers should know about the bootstrap, The American Statistician 69 (2015)
+    371-386, section 4.4 (expanded percentile intervals).
+
+    Args:
+        confidence: In (0, 1).
+        units: That were resampled, at least 2; None: the plain share.
+    """
+    if units is None:
+        return (1 - confidence) / 2
+    share = NormalDist().cdf(-math.sqrt(units / (units - 1)) * t_value(confidence, units - 1))
+    return max(share, _LEAST_TAIL)
+
+
+def percentile(values: NDArray[np.float64], confidence: float = 0.95, units: int | None = None) -> Interval:
     """Give the percentile interval of resamples' numbers, float64 (R,): their quantiles (Efron and Tibshirani, 13.3).
 
     Args:
         values: NaN where undefined.
         confidence: In (0, 1).
+        units: As in tail; with a single one there is no interval.
     """
     defined, undefined = _defined(values)
-    tail = (1 - confidence) / 2
-    return _between(defined, tail, 1 - tail, undefined)
+    if units == 1:
+        return Interval(math.nan, math.nan, undefined)
+    beyond = tail(confidence, units)
+    return _between(defined, beyond, 1 - beyond, undefined)
 
 
 def bca(
-    values: NDArray[np.float64], estimate: float, jackknife: NDArray[np.float64], confidence: float = 0.95
+    values: NDArray[np.float64],
+    estimate: float,
+    jackknife: NDArray[np.float64],
+    confidence: float = 0.95,
+    units: int | None = None,
 ) -> Interval:
     """Give the bias-corrected and accelerated interval of resamples' numbers.
 
@@ -152,20 +183,22 @@ def bca(
         estimate: Of what was resampled.
         jackknife: The number without each part, float64 (J,).
         confidence: In (0, 1).
+        units: As in tail; with a single one there is no interval.
     """
     defined, undefined = _defined(values)
     # Sums in another order may differ in their last bits.
     same = np.isclose(defined, estimate, rtol=1e-12, atol=0)
     below = (np.count_nonzero((defined < estimate) & ~same) + np.count_nonzero(same) / 2) / max(len(defined), 1)
-    if not 0 < below < 1 or not np.isfinite(jackknife).all() or not math.isfinite(estimate):
-        return percentile(values, confidence)
+    if not 0 < below < 1 or not np.isfinite(jackknife).all() or not math.isfinite(estimate) or units == 1:
+        return percentile(values, confidence, units)
     normal = NormalDist()
     bias, acceleration = normal.inv_cdf(below), _acceleration(jackknife)
     ends = []
-    for share in ((1 - confidence) / 2, (1 + confidence) / 2):
+    beyond = tail(confidence, units)
+    for share in (beyond, 1 - beyond):
         shifted = bias + normal.inv_cdf(share)
         if acceleration * shifted >= 1:
-            return percentile(values, confidence)
+            return percentile(values, confidence, units)
         ends.append(normal.cdf(bias + shifted / (1 - acceleration * shifted)))
     return replace(_between(defined, ends[0], ends[1], undefined), corrected=True)
 

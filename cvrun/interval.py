@@ -24,6 +24,18 @@ def z_value(confidence: float) -> float:
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
+def t_value(confidence: float, freedom: float) -> float:
+    """Give the t of a two-sided interval: Student's quantile at (1 + confidence) / 2.
+
+    Args:
+        confidence: In (0, 1).
+        freedom: Degrees of freedom, > 0.
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + confidence) / 2))
+
+
 def wilson(hits: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """Give the score interval of hits out of total, (low, high) in [0, 1]; (0, 1) where nothing was counted.
 
@@ -66,8 +78,8 @@ def rate(
     """Give the score interval of the share of hits among the counted units; (0, 1) where none is counted.
 
     Units in clusters, such as the images of a patient, say less than as many independent ones: the variance is that of
-    a ratio of sums over clusters, and the interval that of as many independent units as would have it, never more than
-    there are. Where all or none are hits, nothing varies; then each cluster counts as one unit.
+    a ratio of sums over clusters, and the interval that of as many independent units as would have it, fewer where
+    clusters are few, never more than there are. Where nothing varies between clusters, each counts as one unit.
 
     Source: W. G. Cochran, Sampling Techniques, 3rd ed. (1977), chapters 6 (ratios) and 9A (clusters); the number of
     units as in E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193-201, with Wilson's interval for theirs.
@@ -93,8 +105,9 @@ def rate(
     if number == 1 or hits in (0, total):
         return wilson_of(share, number, confidence)
     variance = number / (number - 1) * float(((found - share * cases) ** 2).sum()) / total**2
-    independent = share * (1 - share) / variance if variance > 0 else math.inf
-    return wilson_of(share, min(max(independent, 1.0), total), confidence)
+    independent = share * (1 - share) / variance if variance > 0 else float(number)
+    few = (z_value(confidence) / t_value(confidence, number - 1)) ** 2
+    return wilson_of(share, min(max(independent * few, 1.0), total), confidence)
 
 
 def cases_needed(share: float, half_width: float, confidence: float = 0.95) -> int:

@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from cvrun.rng import key
+from cvrun.interval import t_value
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,11 @@ def mcnemar(first_alone: int, second_alone: int) -> float:
 def delong(
     positive: NDArray[np.bool_], first: NDArray[np.float64], second: NDArray[np.float64], confidence: float = 0.95
 ) -> Areas | None:
-    """Give the areas under two ROC curves on the same images, and whether they differ; None without both kinds.
+    """Give the areas under two ROC curves on the same images, and whether they differ.
+
+    Instead of the normal distribution Student's t is asked, with as many degrees of freedom as the rarer kind leaves:
+    the variance is an estimate from its images. None with fewer than two images of a kind, or where both curves are
+    such that nothing varies though they differ.
 
     Source: E. R. DeLong, D. M. DeLong and D. L. Clarke-Pearson, Biometrics 44 (1988) 837-845; by midranks as in X. Sun
     and W. Xu, IEEE Signal Processing Letters 21 (2014) 1389-1393.
@@ -63,10 +67,11 @@ def delong(
         second: Those of the second.
         confidence: In (0, 1).
     """
+    from scipy.special import stdtr
     from scipy.stats import rankdata
 
     found, missed = int(positive.sum()), int((~positive).sum())
-    if not found or not missed:
+    if min(found, missed) < 2:
         return None
     scores = np.stack([first, second]).astype(np.float64)
     whole = rankdata(scores, axis=1)
@@ -74,30 +79,39 @@ def delong(
     above = (whole[:, positive] - rankdata(scores[:, positive], axis=1)) / missed
     below = 1 - (whole[:, ~positive] - rankdata(scores[:, ~positive], axis=1)) / found
     areas = above.mean(axis=1)
-    variance = sum(
-        float(np.var(part[1] - part[0], ddof=1)) / part.shape[1] for part in (above, below) if part.shape[1] > 1
-    )
-    difference = float(areas[1] - areas[0])
-    normal = NormalDist()
-    half = normal.inv_cdf((1 + confidence) / 2) * math.sqrt(variance)
-    away = abs(difference) / math.sqrt(variance) if variance > 0 else math.inf if difference else 0.0
-    return Areas(float(areas[0]), float(areas[1]), difference - half, difference + half, 2 * normal.cdf(-away))
+    error = math.sqrt(sum(float(np.var(part[1] - part[0], ddof=1)) / part.shape[1] for part in (above, below)))
+    difference, freedom = float(areas[1] - areas[0]), min(found, missed) - 1
+    if error == 0 and difference != 0:
+        return None
+    half = t_value(confidence, freedom) * error
+    p = float(2 * stdtr(freedom, -abs(difference) / error)) if error > 0 else 1.0
+    return Areas(float(areas[0]), float(areas[1]), difference - half, difference + half, p)
 
 
-def bootstrap_p(differences: NDArray[np.float64]) -> float:
-    """Give the two-sided p-value of no difference, from resamples' differences, float64 (R,); NaN where none is finite.
+def bootstrap_p(differences: NDArray[np.float64], units: int) -> float:
+    """Give the two-sided p-value of no difference, from resamples' differences, float64 (R,).
 
-    Twice the smaller share of resamples on one side of 0, each side with one resample more, which keeps it above 0.
+    Twice the smaller share of resamples on one side of 0, each side with one resample more, which keeps it above 0;
+    then that of Student's t for so few units, as bootstrap.tail widens an interval. NaN where no difference is finite,
+    and with a single unit.
 
     Source: A. C. Davison and D. V. Hinkley, Bootstrap Methods and their Application (1997), 4.2.1 and 5.6.
+
+    Args:
+        differences: NaN where undefined.
+        units: That were resampled.
     """
+    from scipy.special import stdtr
+
     known = differences[np.isfinite(differences)]
-    if len(known) == 0:
+    if len(known) == 0 or units < 2:
         return math.nan
     # Sums in another order may differ in their last bits.
     tie = np.abs(known) < 1e-12
     sides = [np.count_nonzero((known < 0) | tie), np.count_nonzero((known > 0) | tie)]
-    return min(1.0, 2 * (min(sides) + 1) / (len(known) + 1))
+    plain = min(1.0, 2 * (min(sides) + 1) / (len(known) + 1))
+    away = -NormalDist().inv_cdf(plain / 2)
+    return float(min(1.0, 2 * stdtr(units - 1, -away * math.sqrt((units - 1) / units))))
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -116,21 +130,33 @@ def holm(values: Sequence[float]) -> list[float]:
     return found
 
 
-def over_seeds(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    """Give the mean over seeds that are drawn with replacement in each resample, float64 (R,).
+def over_seeds(
+    difference: float, over_images: float, units: int, seeds: Sequence[NDArray[np.float64]], confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Give low and high of a difference between means over seeds, and the p-value of none; NaN where undefined.
 
-    Together with resampled images it is the two-stage bootstrap: what varies with other seeds and with other images.
+    Its variance is that over images, from resamples, and that of each mean over seeds; Student's t has the degrees of
+    freedom that the sum of such variances has.
 
-    Source: A. C. Davison and D. V. Hinkley (1997), 3.8.
+    Source: B. L. Welch, Biometrika 34 (1947) 28-35; F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110-114.
 
     Args:
-        values: Of each seed's model on each resample, float64 (S, R).
-        name: Other draws.
+        difference: Of the means.
+        over_images: Its standard deviation over resamples of the images.
+        units: That were resampled.
+        seeds: The values of each model, one a seed, float64 (S,); the spread of a single one is not known and left out.
+        confidence: In (0, 1).
     """
-    seeds, resamples = values.shape
-    generator = np.random.Generator(np.random.Philox(key(0, "seeds", name, seeds)))
-    chosen = generator.integers(0, seeds, size=(seeds, resamples))
-    # A single seed is drawn each time.
-    drawn: NDArray[np.float64] = np.take_along_axis(values, chosen, axis=0)
-    mean: NDArray[np.float64] = drawn.mean(axis=0)
-    return mean
+    from scipy.special import stdtr
+
+    parts = [(over_images**2 * units / (units - 1), units - 1)] if units > 1 else []
+    parts += [(float(np.var(values, ddof=1)) / len(values), len(values) - 1) for values in seeds if len(values) > 1]
+    variance = sum(part for part, _ in parts)
+    if units < 2 or not math.isfinite(variance) or math.isnan(difference):
+        return math.nan, math.nan, math.nan
+    if variance == 0:
+        return difference, difference, 1.0 if difference == 0 else math.nan
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    error = math.sqrt(variance)
+    half = t_value(confidence, freedom) * error
+    return difference - half, difference + half, float(2 * stdtr(freedom, -abs(difference) / error))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cvrun.bootstrap import Interval, bca, draws, intervals, left_out, percentile
+from cvrun.bootstrap import Interval, bca, draws, intervals, left_out, percentile, tail
 
 
 def mean_of(values):
@@ -90,7 +90,9 @@ def test_percentile_and_bca_are_those_of_scipy():
         assert interval.low == pytest.approx(low, rel=0.03)
         assert interval.high == pytest.approx(high, rel=0.03)
     assert ours["BCa"].high > 1.1 * ours["percentile"].high
-    assert intervals({"variance": function}, 40, 100_000)["variance"] == ours["BCa"]
+    assert intervals({"variance": function}, 40, 100_000)["variance"] == bca(
+        found, float(values.var()), jackknife, units=40
+    )
 
 
 def test_bca_by_hand():
@@ -115,6 +117,22 @@ def test_with_blocks_the_acceleration_stays():
     away = jackknife.mean() - jackknife
     found = (away**3).sum() / (6 * (away**2).sum() ** 1.5)
     assert found == pytest.approx(stats.skew(values) / (6 * 100), abs=0.003)
+
+
+def test_few_units_have_wider_intervals():
+    """Of the mean of n normal numbers, Student's interval, as the plain one is the normal one times (n - 1) / n."""
+    assert tail(0.95) == pytest.approx(0.025)
+    assert tail(0.95, 100_000) == pytest.approx(0.025, rel=1e-3)
+    for units in (5, 20, 100):
+        spread = np.sqrt((units - 1) / units)
+        assert -stats.norm.ppf(tail(0.95, units)) * spread == pytest.approx(stats.t.ppf(0.975, units - 1))
+    # Of two units nothing is left but the whole range.
+    assert (percentile(np.arange(9.0), units=2).low, percentile(np.arange(9.0), units=2).high) == pytest.approx(
+        (0, 8), abs=1e-6
+    )
+    assert bca(np.arange(9.0), 4.0, np.arange(3.0), units=2).high == pytest.approx(8)
+    assert math.isnan(percentile(np.arange(9.0), units=1).low)
+    assert math.isnan(bca(np.arange(9.0), 4.0, np.arange(3.0), units=1).low)
 
 
 def test_what_is_undefined_is_counted_and_left_out():

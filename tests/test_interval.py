@@ -55,23 +55,32 @@ def test_design_effect_of_kish():
 
 
 def test_m10_identical_images_of_a_patient_count_once():
-    """Twenty patients with ten identical images each, of 16 all are right: as 19 independent patients (n - 1)."""
+    """Twenty patients with ten identical images each, of 16 all are right: as 19 independent patients (n - 1)...
+
+    ... times (z / t)^2 with 19 degrees of freedom, 1.95996 and 2.09302 in the tables.
+    """
     patients = np.repeat(np.arange(20), 10)
     hit, counted = patients < 16, np.ones(200, bool)
-    assert rate(hit, counted, patients) == pytest.approx(wilson_of(0.8, 19))
+    assert rate(hit, counted, patients) == pytest.approx(wilson_of(0.8, 19 * (1.959964 / 2.093024) ** 2), rel=1e-5)
     assert rate(hit, counted) == wilson(160, 200)
     half = [(high - low) / 2 for low, high in (rate(hit, counted, patients), rate(hit, counted))]
-    assert half[0] / half[1] == pytest.approx(0.0894 / 0.0283, rel=0.1)
+    assert half[0] / half[1] == pytest.approx(0.0894 / 0.0283 * 2.093024 / 1.959964, rel=0.1)
 
 
 def test_clusters_of_one_are_independent_units_and_never_more_than_there_are():
     hit = np.arange(50) % 5 > 0
     counted = np.arange(50) != 7
     low, high = rate(hit, counted, np.arange(50))
-    assert (low, high) == pytest.approx(wilson_of(39 / 49, 48))
-    # Half of each pair: less spread than chance has.
+    assert (low, high) == pytest.approx(wilson_of(39 / 49, 48 * (1.959964 / 2.010635) ** 2), rel=1e-5)
+    # Half of each pair: no spread between the pairs, which says no more than twenty units would.
     pairs = np.arange(40) // 2
-    assert rate(np.arange(40) % 2 == 0, np.ones(40, bool), pairs) == wilson(20, 40)
+    low, high = rate(np.arange(40) % 2 == 0, np.ones(40, bool), pairs)
+    assert (low, high) == pytest.approx(wilson_of(0.5, 20 * (1.959964 / 2.093024) ** 2), rel=1e-5)
+    # Less spread than chance has, in many clusters: no more units than there are.
+    pairs = np.arange(4000) // 2
+    hit = np.arange(4000) % 2 == 0
+    hit[:2], hit[2:4] = True, False
+    assert rate(hit, np.ones(4000, bool), pairs) == wilson(2000, 4000)
 
 
 @pytest.mark.parametrize("right", [True, False])

@@ -79,9 +79,10 @@ def comparison(
 ) -> dict[str, Any]:
     """Give the values of all models and the differences of the others to the first, as plain values.
 
-    All resamples are shared: of images, or of groups, and of the seeds of each model. Accuracy of single runs on
-    independent images has McNemar's exact test, ROC-AUC of two classes DeLong's with its interval; all else the
-    percentile interval of the bootstrap and its p-value. All p-values are corrected together (Holm).
+    All resamples, of images or of groups, are shared. Accuracy of single runs on independent images has McNemar's exact
+    test, ROC-AUC of two classes DeLong's with its interval; other metrics of single runs the percentile interval of the
+    bootstrap and its p-value. Means over seeds have Welch's interval and test, from the variance over resamples and
+    that over the seeds of each model. All p-values are corrected together (Holm).
 
     Args:
         models: The first is what the others are compared with.
@@ -103,14 +104,15 @@ def comparison(
         paths = [folder.path.as_posix() for folder in model.folders]
         told.append({"name": model.shown, "runs": paths, "seeds": len(group), "values": values})
     rows = []
+    units = len(found.ids) if clusters is None else int(clusters.max()) + 1
     starts = np.cumsum([0, *(len(group) for group in groups)])
     for at in range(1, len(models)):
         for metric in metrics:
             pair = [drawn[metric.name][starts[i] : starts[i + 1]] for i in (0, at)]
-            names = [model.shown for model in (models[0], models[at])]
-            apart = over_seeds(pair[1], f"{names[1]}|1") - over_seeds(pair[0], f"{names[0]}|0")
-            exact = None if clusters is not None else _exact(metric.name, groups[0], groups[at])
-            rows.append({"model": models[at].shown, **_row(metric, told[0], told[at], apart, exact)})
+            seeds = [np.array([metric.compute(each) for each in groups[i]]) for i in (0, at)]
+            tested = _exact(metric.name, groups[0], groups[at]) if clusters is None else None
+            tested = {**_tested(pair, seeds, units), **(tested or {})}
+            rows.append({"model": models[at].shown, **_row(metric, told[0], told[at]), **tested})
     for row, corrected in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_corrected"] = corrected
         row["verdict"] = _verdict(row)
@@ -148,31 +150,29 @@ def _exact(name: str, first: Sequence[Prediction], second: Sequence[Prediction])
     if name == "roc_auc" and first[0].num_classes == 2:
         one, other = (each[0].probabilities[:, 1].astype(np.float64) for each in (first, second))
         areas = delong(first[0].targets == 1, one, other)
-        return None if areas is None else {"test": "DeLong", "p": areas.p, "interval": [areas.low, areas.high]}
+        if areas is None:
+            return {"test": "DeLong", "p": math.nan, "interval": [math.nan, math.nan]}
+        return {"test": "DeLong", "p": areas.p, "interval": [areas.low, areas.high]}
     return None
 
 
-def _row(
-    metric: Metric,
-    first: Mapping[str, Any],
-    second: Mapping[str, Any],
-    apart: NDArray[np.float64],
-    exact: dict[str, Any] | None,
-) -> dict[str, Any]:
-    values = [each["values"][metric.name] for each in (first, second)]
-    ends = percentile(apart)
-    row = {
-        "metric": metric.name,
-        "mode": metric.mode,
-        "first": values[0],
-        "second": values[1],
-        "difference": values[1] - values[0],
-        "interval": [ends.low, ends.high],
-        "undefined": ends.undefined,
-        "test": "bootstrap",
-        "p": bootstrap_p(apart),
-    }
-    return row | (exact or {})
+def _row(metric: Metric, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    one, other = (each["values"][metric.name] for each in (first, second))
+    about = {"metric": metric.name, "mode": metric.mode}
+    return {**about, "first": one, "second": other, "difference": other - one}
+
+
+def _tested(drawn: Sequence[NDArray[np.float64]], values: Sequence[NDArray[np.float64]], units: int) -> dict[str, Any]:
+    """Give interval, p-value and name of the test of two models, from resamples (S, R) and values (S,) of each seed."""
+    apart = drawn[1].mean(axis=0) - drawn[0].mean(axis=0)
+    ends = percentile(apart, units=units)
+    if len(values[0]) == len(values[1]) == 1:
+        p = bootstrap_p(apart, units)
+        return {"interval": [ends.low, ends.high], "undefined": ends.undefined, "test": "bootstrap", "p": p}
+    known = apart[np.isfinite(apart)]
+    spread = float(np.std(known, ddof=1)) if len(known) > 1 else math.nan
+    low, high, p = over_seeds(float(values[1].mean() - values[0].mean()), spread, units, values)
+    return {"interval": [low, high], "undefined": ends.undefined, "test": "Welch", "p": p}
 
 
 def _verdict(row: Mapping[str, Any]) -> str:

@@ -46,7 +46,8 @@ def run(arguments: list[str]) -> int:
     hint = "models are compared on the same images; what is val in one may be training in another"
     found = together([predictions(folder, name) for folder in folders], hint)
     metrics = _metrics(given.metric, metrics_of(len(found.classes)), folders[0])
-    clusters = saved_clusters(folders[0], found.ids, given.part)
+    known = (saved_clusters(folder, found.ids, given.part) for folder in folders)
+    clusters = next((each for each in known if each is not None), None)
     told = comparison(models, found, metrics, clusters, given.resamples)
     opened = of_run(folders[0]) if given.part == "test" else {}
     content = {

@@ -19,25 +19,36 @@ def comparison_text(found: Mapping[str, Any]) -> str:
         found: What `cvrun compare --json` prints; numbers that are undefined are None.
     """
     models, part = found["models"], found["part"] + (" with tta" if found["tta"] else "")
-    head = f"{len(models)} models on {found['images']:,} {part} images, each against {models[0]['name']}"
-    text = f"{printable(head)}\n\n{_values(found)}"
-    for model in models[1:]:
+    head = f"{len(models)} models on {found['images']:,} {part} images, each against A"
+    text = f"{head}\n\n{_values(found)}"
+    for letter, model in list(zip(_letters(len(models)), models, strict=True))[1:]:
         rows = [row for row in found["differences"] if row["model"] == model["name"]]
-        text += "\n" + printable(f"{model['name']}:") + "\n" + _differences(rows)
+        text += f"\n{letter} against A:\n" + _differences(rows)
         text += "".join(f"{line}\n" for line in _verdicts(rows))
     return text + "\n" + "".join(f"{printable(line)}\n" for line in _notes(found))
 
 
 def _values(found: Mapping[str, Any]) -> str:
-    """Give a row for each model, and one for an answer that looks at no image."""
-    names = list(found["models"][0]["values"])
+    """Give a letter for each model, and a row for each metric; the last column is an answer that looks at no image."""
+    models, trivial = found["models"], found["trivial"]
+    letters = _letters(len(models))
+    said = []
+    for letter, model in zip(letters, models, strict=True):
+        seeds = "" if model["seeds"] == 1 else f", mean of {model['seeds']} seeds"
+        said.append(f"{letter}  {model['name']}{seeds}")
+    if trivial:
+        said.append(f"-  always '{trivial['class']}', as often as in training")
     rows = []
-    for model in found["models"]:
-        rows.append([model["name"], f"{model['seeds']}", *(number(model["values"][name]) for name in names)])
-    if trivial := found["trivial"]:
-        values = [number(trivial["values"][name]) for name in names]
-        rows.append([f"always '{trivial['class']}', as often as in training", "", *values])
-    return text_table(["model", "seeds", *names], rows, right=range(1, len(names) + 2))
+    for name in models[0]["values"]:
+        row = [name, *(number(model["values"][name]) for model in models)]
+        rows.append(row + ([number(trivial["values"][name])] if trivial else []))
+    columns = ["metric", *letters, *(["-"] if trivial else [])]
+    return "".join(f"{printable(line)}\n" for line in said) + "\n" + text_table(columns, rows, range(1, len(columns)))
+
+
+def _letters(count: int) -> list[str]:
+    """Give a name of a letter or a few for each of count models: A to Z, then A1 and so on."""
+    return [f"{chr(65 + at % 26)}{at // 26 or ''}" for at in range(count)]
 
 
 def _differences(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -67,26 +78,32 @@ def _verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _notes(found: Mapping[str, Any]) -> list[str]:
-    count, unit = len(found["differences"]), found["unit"]
-    drawn = f"intervals and p of the bootstrap from {found['resamples']:,} resamples of {found['units']:,} {unit}s"
-    lines = [f"{drawn}, the same for all models"]
+    count = len(found["differences"])
+    units = f"{found['units']:,} {found['unit']}{'' if found['units'] == 1 else 's'}"
+    lines = [f"{found['resamples']:,} resamples of {units}, the same for all models"]
     if count > 1:
         lines.append(f"p is corrected for all {count} questions (Holm); no difference shown is not the same as equal")
     seeds = [model["seeds"] for model in found["models"]]
     if max(seeds) == 1:
         lines.append("one seed each: what another seed would change is not in the intervals")
     else:
-        lines.append("seeds are resampled as well, so the intervals hold for other seeds")
-        lines += [f"{model['name']}: {said}" for model in found["models"] if (said := few(model["seeds"]))]
+        lines.append("of means over seeds the intervals hold for other seeds as well (Welch)")
+        lines += [_few_seeds(letter, seeds[at]) for at, letter in enumerate(_letters(len(seeds))) if few(seeds[at])]
     if found["part"] == "val":
         lines.append("val chose the weights of each model, which flatters all of them")
     if found["groups_unknown"]:
         lines.append("warning: the data has groups, but those of these images are not known: intervals are too narrow")
     if found["units"] < FEW:
-        lines.append(f"warning: {found['units']:,} {unit}s, fewer than {FEW}: the intervals are probably too narrow")
+        lines.append(f"warning: {units}, fewer than {FEW}: the intervals are probably too narrow")
     if undefined := max((row["undefined"] for row in found["differences"]), default=0):
         lines.append(f"warning: up to {undefined:,} resamples have no difference and are left out")
     return lines + _no_better(found)
+
+
+def _few_seeds(letter: str, seeds: int) -> str:
+    if seeds == 1:
+        return f"{letter}: 1 seed: what another seed of it would change is not in the intervals"
+    return f"{letter}: {few(seeds)}"
 
 
 def _no_better(found: Mapping[str, Any]) -> list[str]:

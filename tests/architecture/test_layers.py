@@ -78,7 +78,7 @@ ASSEMBLY = {
     "viewable",
 }
 EDGE = {"cli", "command", "report", "__main__"}
-GROUND_MAY_IMPORT = {"numpy", "torch", "safetensors", "yaml"}
+GROUND_MAY_IMPORT = {"numpy", "torch", "safetensors", "yaml", "scipy"}
 """What reads the files of others: data, never code."""
 LAZY = {"timm", "torchvision", "sklearn", "tensorboard", "datasets", "pyarrow", "tifffile", "scipy"}
 LAZY |= {"onnx", "onnxruntime", "onnxscript"}

@@ -71,23 +71,41 @@ def test_over_groups_no_test_takes_images_for_independent():
     naive = comparison(models(1, 1), pair, MEASURED[:1], None, 4000)["differences"][0]
     assert grouped["test"] == "bootstrap" and grouped["verdict"] == "none" and naive["verdict"] == "better"
     width = [row["interval"][1] - row["interval"][0] for row in (grouped, naive)]
-    assert width[0] / width[1] == pytest.approx(math.sqrt(10), rel=0.15)
+    # Of twenty groups Student's interval, with the factor that resamples of so few leave out.
+    wider = stats.t.ppf(0.975, 19) / 1.959964 * math.sqrt(20 / 19)
+    assert width[0] / width[1] == pytest.approx(math.sqrt(10) * wider, rel=0.15)
 
 
-def test_seeds_are_averaged_and_resampled():
+def test_seeds_are_averaged_and_their_spread_counts():
     generator = np.random.default_rng(0)
     runs = [predicted(TARGETS, generator.random(200) < share) for share in (0.9, 0.7, 0.8, 0.8)]
     found = comparison(models(2, 2), together(*runs, targets=TARGETS), MEASURED[:1], None, 4000)
-    shares = [float((run.argmax(axis=1) == TARGETS).mean()) for run in runs]
+    shares = np.array([float((run.argmax(axis=1) == TARGETS).mean()) for run in runs])
     first, second = found["models"]
-    assert first["values"]["accuracy"] == pytest.approx(np.mean(shares[:2]))
-    assert second["values"]["accuracy"] == pytest.approx(np.mean(shares[2:]))
+    assert first["values"]["accuracy"] == pytest.approx(shares[:2].mean())
+    assert second["values"]["accuracy"] == pytest.approx(shares[2:].mean())
     (row,) = found["differences"]
-    assert row["test"] == "bootstrap" and first["seeds"] == second["seeds"] == 2
-    alone = comparison(models(1, 1), together(runs[0], runs[2], targets=TARGETS), MEASURED[:1], None, 4000)
-    width = [each["interval"][1] - each["interval"][0] for each in (row, alone["differences"][0])]
-    # The seeds of the first are 0.2 apart, which single runs cannot know.
-    assert width[0] > 1.2 * width[1]
+    assert row["test"] == "Welch" and first["seeds"] == second["seeds"] == 2
+    # At least as wide as the spread of the seeds by itself makes it.
+    error = math.sqrt(shares[:2].var(ddof=1) / 2 + shares[2:].var(ddof=1) / 2)
+    assert row["interval"][1] - row["difference"] > 1.96 * error
+
+
+def test_a_single_group_shows_nothing():
+    one = predicted(TARGETS, np.arange(200) % 10 > 0)
+    two = predicted(TARGETS, np.arange(200) % 10 > 1)
+    pair, group = together(one, two, targets=TARGETS), np.zeros(200, np.int64)
+    for row in comparison(models(1, 1), pair, MEASURED, group, 500)["differences"]:
+        assert row["verdict"] == "none" and math.isnan(row["p"]) and math.isnan(row["interval"][0])
+
+
+def test_few_images_of_a_kind_show_no_difference_of_areas():
+    targets = np.array([1] + [0] * 99)
+    generator = np.random.default_rng(0)
+    pair = [generator.random(100) for _ in range(2)]
+    one, two = (np.stack([1 - ill, ill], axis=1).astype(np.float32) for ill in pair)
+    (row,) = comparison(models(1, 1), together(one, two, targets=targets), MEASURED[2:], None, 500)["differences"]
+    assert (row["test"], row["verdict"]) == ("DeLong", "none") and math.isnan(row["p"])
 
 
 def test_what_is_undefined_is_no_finding():

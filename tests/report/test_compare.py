@@ -30,13 +30,17 @@ def found(**more):
 
 def test_it_names_the_first_and_what_is_undefined_is_a_dash():
     lines = comparison_text(found()).splitlines()
-    assert lines[0] == "2 models on 1,200 val images, each against [bold]a"
-    assert lines[4].split() == ["[bold]a", "1", "0.9000", "-"]
-    assert [line.split() for line in lines if line.startswith(("accuracy", "loss"))] == [
+    assert lines[0] == "2 models on 1,200 val images, each against A"
+    assert lines[2:5] == ["A  [bold]a", "B  b", "-  always 'cat', as often as in training"]
+    assert [line.split() for line in lines[8:10]] == [
+        ["accuracy", "0.9000", "0.9000", "0.5000"],
+        ["loss", "-", "-", "0.7000"],
+    ]
+    assert [line.split() for line in lines[10:] if line.startswith(("accuracy", "loss"))] == [
         ["accuracy", "+0.1250", "-0.2500", "to", "+0.5000", "bootstrap", "<0.001", "0.250"],
         ["loss", "-", "-0.2500", "to", "+0.5000", "bootstrap", "-", "-"],
     ]
-    assert any(line.startswith("always 'cat', as often as in training") for line in lines)
+    assert "B against A:" in lines
 
 
 def test_it_says_plainly_what_is_shown_and_what_is_not():
@@ -52,11 +56,16 @@ def test_it_says_what_the_intervals_leave_out():
     assert "val chose the weights of each model" in text and "warning" not in text
     models = [{"name": "a", "seeds": 5, "values": VALUES}, {"name": "b", "seeds": 2, "values": VALUES}]
     text = comparison_text(found(models=models))
-    assert "seeds are resampled as well" in text and "b: 2 seeds, fewer than 3" in text and "a: 5" not in text
+    assert "the intervals hold for other seeds as well (Welch)" in text
+    assert "A  a, mean of 5 seeds" in text and "B: 2 seeds, fewer than 3" in text and "A: 5" not in text
+    models[1]["seeds"] = 1
+    text = comparison_text(found(models=models))
+    assert "B: 1 seed: what another seed of it would change is not in the intervals" in text
     text = comparison_text(found(part="test", groups_unknown=True, unit="group", units=6))
     assert "val chose" not in text
     assert "warning: the data has groups, but those of these images are not known" in text
     assert "warning: 6 groups, fewer than 50: the intervals are probably too narrow" in text
+    assert "resamples of 1 group, the same" in comparison_text(found(unit="group", units=1))
 
 
 def test_j2_a_model_that_looks_at_nothing_is_named():
