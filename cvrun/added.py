@@ -40,7 +40,7 @@ ADDED: Mapping[str, Mapping[str, Any]] = {
     "task/classification": {"prior": "none"},
     "sampler/weighted": {"beta": 0.999},
     "loss/cross_entropy": {"class_weights_beta": 0.999},
-    "data/csv": {"hash_column": None, "weight_column": None, "synthetic_column": None},
+    "data/csv": {"hash_column": None, "weight_column": None, "synthetic_column": None, "label_separator": None},
     "data/folder": {"extra": None},
     "normalize/zscore": {"scope": "channel"},
     "model/convnet": {"weights": None, "head": "keep"},

@@ -89,7 +89,7 @@ def build_run(
     with cost.on("model"):
         model = build_model(plan, pretrained=not commits(plan.folder.checkpoints, "step")).to(device)
         model = arranged(model, plan.training.precision, device)
-    augment: Augment = _option(spec, "augment", len(plan.data.classes))
+    augment: Augment = _option(spec, "augment", len(plan.data.outputs))
     data, settings = (prepared.manifest, prepared.split), spec.settings
     kept = kept_for(augment, plan.data.form)
     train = prepared.train or images_of("train", *data, settings, recorder.say, kept)
@@ -98,7 +98,7 @@ def build_run(
     normalize = normalized.fit(plan, train)
     schedule: Schedule = _option(spec, "scheduler", plan.training.span)
     loader = _train_loader(prepared, train, augment, normalize, together)
-    task = build_task(spec, plan.data.counts["train"], plan.metrics, plan.imbalance.prior_shift)
+    task = build_task(spec, plan.data.with_output("train"), plan.metrics, plan.imbalance.prior_shift)
     run = Run(
         plan=plan.training,
         folder=plan.folder,
@@ -224,7 +224,7 @@ def _meta(
 ) -> dict[str, Any]:
     return {
         "run_id": plan.run_id,
-        "classes": list(plan.data.classes),
+        "classes": list(plan.data.outputs),
         "data_fingerprint": plan.data.data_fingerprint,
         "split_fingerprint": plan.data.split_fingerprint,
         "pixels": pixels,

@@ -43,6 +43,7 @@ class Imbalance:
         prior: The shares at which probabilities are given, in a word or as given.
         effective: [images] That an epoch drawn by weights of the data is worth, see effective_size; None: it is not.
         softening: What makes targets soft, as "key=value".
+        several: Whether the classes are sets of labels, which nobody wants to be alike.
     """
 
     counts: tuple[int, ...]
@@ -55,6 +56,7 @@ class Imbalance:
     prior: str
     effective: float | None = None
     softening: tuple[str, ...] = ()
+    several: bool = False
 
     @property
     def ratio(self) -> float:
@@ -85,6 +87,8 @@ class Imbalance:
 
     def line(self) -> str:
         """Give all of it for a person; nothing where the classes are about equal and nothing is done."""
+        if self.several:
+            return ""
         drawn = self.effective is not None
         touched = self.resampled or self.reweighted or self.prior_shift or drawn
         if not touched and self.ratio <= _WORTH_A_LINE:
@@ -180,6 +184,7 @@ def imbalance_of(spec: Spec, manifest: Manifest, split: Split) -> Imbalance:
         # A sampler that draws by no weights has refused them.
         effective=None if training.weights is None else effective_size(training.weights),
         softening=_softening(spec),
+        several=manifest.sets is not None,
     )
 
 

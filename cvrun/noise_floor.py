@@ -71,7 +71,7 @@ class NoiseFloor:
         )
 
 
-def noise_floor(monitor: str, counts: Sequence[int], groups: int) -> NoiseFloor:
+def noise_floor(monitor: str, counts: Sequence[int], groups: int, several: bool = False) -> NoiseFloor:
     """Give the floor of a monitor that is a rate of images, or else that of accuracy.
 
     The variance of a mean of the rates of K classes is that of accuracy on K^2 / sum(1 / n_k) images, where the classes
@@ -81,9 +81,13 @@ def noise_floor(monitor: str, counts: Sequence[int], groups: int) -> NoiseFloor:
         monitor: Such as val/accuracy.
         counts: Validation images of each class, at least one image in all.
         groups: For validation; 0 where the data has none.
+        several: Whether an image may have any number of labels: then the classes are sets of them, and the rate is
+            that of sets that are right.
     """
     name = monitor.rpartition("/")[2]
     images = sum(counts)
+    if several:
+        return NoiseFloor("subset_accuracy", name == "subset_accuracy", images, float(images), groups)
     if name in _EACH_CLASS:
         present = [count for count in counts if count]
         return NoiseFloor(name, True, images, len(present) ** 2 / sum(1 / count for count in present), groups)

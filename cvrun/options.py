@@ -66,6 +66,12 @@ def load(group: str, name: str) -> ModuleType:
     return importlib.import_module(f"cvrun.{group}.{name}")
 
 
+def targets(group: str, name: str) -> tuple[str, ...]:
+    """Give what a task, loss or metric is for: "class", one an image; "labels", any number of them."""
+    found: tuple[str, ...] = getattr(load(group, name), "TARGETS", ("class",))
+    return found
+
+
 def build(group: str, name: str, config: Any, *arguments: Any) -> Any:
     """Call `build(config, *arguments)` of an option's module.
 

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import yaml
 
 from cvrun.card import Card
 from cvrun.data import ImageForm
+from cvrun.data._sets import LabelSets
 from cvrun.folder import RunFolder, finite
 from cvrun.imbalance import Imbalance
 from cvrun.metric import Metric
@@ -68,6 +70,7 @@ class DataFacts:
         test_names: sha256 of which of all images are the test part, whatever the others are for; "": none are.
         flow: What became of the images that are in no part.
         strata: Split -> stratum -> images, or nothing where data.stratify_by names no column.
+        sets: What classes are sets of, where an image may have any number of labels; or None.
     """
 
     classes: tuple[str, ...]
@@ -79,6 +82,19 @@ class DataFacts:
     test_names: str
     flow: Flow
     strata: dict[str, dict[str, int]]
+    sets: LabelSets | None = None
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the model predicts: the classes, or the labels."""
+        return self.classes if self.sets is None else self.sets.names
+
+    def with_output(self, part: str) -> tuple[int, ...]:
+        """Give the number of images of a part that have each output."""
+        if self.sets is None:
+            return self.counts[part]
+        found: list[int] = (np.array(self.counts[part]) @ self.sets.members.astype(np.int64)).tolist()
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -123,7 +139,10 @@ class Plan:
 
     def to_yaml(self) -> str:
         """Give the plan as text, for plan.yaml."""
-        data = {**dataclasses.asdict(self.data), "classes": list(self.data.classes)}
+        data = {**dataclasses.asdict(replace(self.data, sets=None)), "classes": list(self.data.classes)}
+        del data["sets"]
+        if self.data.sets is not None:
+            data["labels"] = list(self.data.sets.names)
         shape = {name: getattr(self.shape, name) for name in ("channels", "size", "num_classes")}
         data["counts"] = {name: list(counts) for name, counts in self.data.counts.items()}
         if self.card is not None:
@@ -158,6 +177,9 @@ class Plan:
         rest = self.imbalance.epoch_images - training.steps_per_epoch * training.batch_size
         left = f"; each leaves out {_count(rest, 'image')}" if rest else ""
         warmup = f" after {training.warmup_steps:,} steps of warmup" if training.warmup_steps else ""
+        kinds = f"{len(data.classes)} classes"
+        if data.sets is not None:
+            kinds = f"{_count(len(data.sets.names), 'label')} in {_count(len(data.classes), 'set')}"
         names = {group: _name(choice) for group, choice in self.spec.parts.items()}
         extras = [f"{g} {names[g]}" for g in ("normalize", "sampler", "augment", "loss", "early_stopping", "tta")]
         precision = f"{training.precision} ({self.precision_reason})" if self.precision_reason else training.precision
@@ -165,7 +187,7 @@ class Plan:
         return [
             ("run", self.folder.path.as_posix()),
             ("changes", " ".join(self.spec.changes) or "none"),
-            ("data", f"{names['data']}: {len(data.classes)} classes, {form} pixels{groups}"),
+            ("data", f"{names['data']}: {kinds}, {form} pixels{groups}"),
             *([("card", self.card.line())] if self.card is not None else []),
             ("split", f"{names['split']}: {images}"),
             *([("images", said)] if (said := data.flow.line()) else []),

@@ -34,7 +34,7 @@ from cvrun.pipeline.unreadable import LeftOut, leave_out
 from cvrun.plan import Plan
 from cvrun.precision import Decision, counting, settle
 from cvrun.probe import Work
-from cvrun.rehearse import smallest_part, try_model, try_parts, warnings
+from cvrun.rehearse import require_targets, smallest_part, try_model, try_parts, warnings
 from cvrun.selection import Selection, facts, select
 from cvrun.spec import Spec
 from cvrun.split import Split
@@ -94,7 +94,7 @@ def prepare(
     if share == 0:
         return Prepared(plan, manifest, split)
     choice = spec.parts["augment"]
-    augment = options.build("augment", choice.option, choice.config, len(manifest.classes))
+    augment = options.build("augment", choice.option, choice.config, len(plan.data.outputs))
     kept = kept_for(augment, manifest.form)
     images, bad = open_part(
         "train", manifest, split.train, kept, spec.settings, lambda line: together.leads and tell(printable(line))
@@ -120,12 +120,13 @@ def _plan(
     together: Together,
 ) -> Plan:
     data = facts(selection)
-    metrics = metrics_of(len(data.classes))
+    require_targets(spec, data.sets is not None)
+    metrics = metrics_of(len(data.outputs), "class" if data.sets is None else "labels")
     imbalance = imbalance_of(spec, selection.manifest, selection.split)
     training = _training(spec, imbalance, metrics)
-    floor = noise_floor(training.monitor, data.counts["val"], data.groups.get("val", 0))
-    shape = Shape(data.form.channels, data.form.size, len(data.classes), data.classes)
-    counts = np.array(data.counts["train"])
+    floor = noise_floor(training.monitor, data.counts["val"], data.groups.get("val", 0), data.sets is not None)
+    shape = Shape(data.form.channels, data.form.size, len(data.outputs), data.outputs)
+    counts = np.array(data.with_output("train"))
     try_parts(spec, shape, counts)
     threads = spec.settings.threads or default_threads(spec.settings.devices)
     smallest = smallest_part(training, spec.settings.devices)
@@ -182,10 +183,11 @@ def resolve_device(asked: str) -> str:
     return asked
 
 
-def metrics_of(num_classes: int) -> tuple[Metric, ...]:
-    """Give every metric that is defined for a number of classes, in the order of their names."""
+def metrics_of(num_classes: int, target: str = "class") -> tuple[Metric, ...]:
+    """Give every metric that is defined for a number of classes, or of "labels", in the order of their names."""
     modules = ((name, options.load("metric", name)) for name in options.module_names("metric"))
-    return tuple(Metric(name, m.MODE, m.values) for name, m in modules if num_classes >= m.MIN_CLASSES)
+    fitting = ((name, m) for name, m in modules if target in options.targets("metric", name))
+    return tuple(Metric(name, m.MODE, m.values) for name, m in fitting if num_classes >= m.MIN_CLASSES)
 
 
 def _training(spec: Spec, imbalance: Imbalance, metrics: tuple[Metric, ...]) -> TrainingPlan:

@@ -124,7 +124,10 @@ def step_of(work: Work) -> Callable[[str], float]:
     optimizer: torch.optim.Optimizer = built("optimizer", groups, 1e-8)
     keep_layout(optimizer)
     image = torch.randn(work.num_images, shape.size, shape.size, shape.channels).permute(0, 3, 1, 2)
-    batch = Batch(image, torch.randint(shape.num_classes, (work.num_images,)), torch.arange(work.num_images))
+    target = torch.randint(shape.num_classes, (work.num_images,))
+    if "labels" in options.targets("task", spec.parts["task"].option):
+        target = torch.randint(2, (work.num_images, shape.num_classes), dtype=torch.uint8)
+    batch = Batch(image, target, torch.arange(work.num_images))
 
     def step(precision: str) -> float:
         began = time.perf_counter()

@@ -79,6 +79,28 @@ def try_parts(spec: Spec, shape: Shape, train_counts: NDArray[np.int64]) -> None
         return
 
 
+def require_targets(spec: Spec, several: bool) -> None:
+    """See that task, loss and sampler are for what an image has.
+
+    Args:
+        spec: What the user wants.
+        several: Whether it has any number of labels, else one class.
+
+    Raises:
+        ConfigError: If one is not.
+    """
+    kind = "labels" if several else "class"
+    said = "any number of labels an image (data.label_separator)" if several else "one class an image"
+    for group in ("task", "loss"):
+        name = spec.parts[group].option
+        if kind not in options.targets(group, name):
+            fits = [other for other in options.module_names(group) if kind in options.targets(group, other)]
+            raise ConfigError(f"{group}={name}: expected {' or '.join(fits)} for {said}")
+    sampler = spec.parts["sampler"].option
+    if several and sampler != "natural":
+        raise ConfigError(f"sampler={sampler}: draws by the one class of an image, expected natural for {said}")
+
+
 def _require_channels(spec: Spec, shape: Shape) -> None:
     """See that the augmentation is defined for images of this number of channels.
 

@@ -141,6 +141,7 @@ def facts(selection: Selection) -> DataFacts:
         test_names=_test_names(manifest, split),
         flow=selection.flow,
         strata=_strata(manifest, split, selection.stratum),
+        sets=manifest.sets,
     )
 
 

@@ -69,3 +69,9 @@ def test_a_relative_gain_is_converted():
 def test_no_warning_without_min_delta_or_in_another_unit():
     assert noise_floor("val/accuracy", [5, 5], 0).warning(0.0, "abs") is None
     assert noise_floor("val/loss", [5, 5], 0).warning(0.001, "abs") is None
+
+
+def test_of_labels_it_is_that_of_sets_that_are_right():
+    floor = noise_floor("val/macro_recall", (5, 0, 95), 0, several=True)
+    assert (floor.metric, floor.monitored, floor.images, floor.cases) == ("subset_accuracy", False, 100, 100.0)
+    assert noise_floor("val/subset_accuracy", (5, 95), 0, several=True).monitored

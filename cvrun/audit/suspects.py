@@ -76,6 +76,9 @@ def read(path: Path) -> Predicted:
         raise DataError(message, "cvrun eval RUN writes them") from error
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: damaged ({error}), expected predictions", "cvrun eval RUN writes them") from error
+    if labels.ndim == 2 and labels.shape == probabilities.shape:
+        message = f"{path}: predictions of any number of labels an image (task=multilabel)"
+        raise DataError(f"{message}, expected those of one class an image (task=classification)")
     shape = (*ids.shape, *classes.shape)
     fits = (
         ids.ndim == 1

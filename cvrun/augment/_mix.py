@@ -44,9 +44,9 @@ class Mix:
         """Give the mixed batch: float32 image with mixup, else of its dtype; target float32 (B, K).
 
         Raises:
-            ConfigError: If the targets are not one class an image.
+            ConfigError: If the targets are masks.
         """
-        if batch.target.ndim != 1:
+        if batch.target.ndim > 2:
             key, value = ("mixup_alpha", self.mixup_alpha) if self.mixup_alpha else ("cutmix_alpha", self.cutmix_alpha)
             rule = "0, since images with masks as targets cannot be mixed"
             raise ConfigError(f"augment.{key}={value}: expected {rule}")
@@ -79,8 +79,14 @@ def blend(image: Tensor, share: Tensor) -> Tensor:
 
 
 def soft_target(target: Tensor, share: Tensor, classes: int) -> Tensor:
-    """Give the class probabilities, float32 (B, K), when share (B,) of each sample is its opposite."""
-    own = functional.one_hot(target, classes).to(torch.float32)
+    """Give the class probabilities, float32 (B, K), when share (B,) of each sample is its opposite.
+
+    Args:
+        target: Class indices, int64 (B,), or which labels an image has, uint8 (B, K).
+        share: In [0, 1].
+        classes: K.
+    """
+    own = (functional.one_hot(target, classes) if target.ndim == 1 else target).to(torch.float32)
     other, part = own.flip(0), _column(share, target.device)
     return own * (1 - part) + other * part
 

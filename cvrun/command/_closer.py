@@ -56,6 +56,9 @@ def asked(given: argparse.Namespace, manifest: Manifest, classes: Sequence[str])
     Raises:
         ConfigError: If a column or class is not one of the data, or a prevalence is no share.
     """
+    if manifest.sets is not None and (given.by or given.prevalence or given.scatter):
+        word = "--by" if given.by else "--prevalence" if given.prevalence else "--scatter"
+        raise ConfigError(f"{word}: looks at one class an image, expected none with task=multilabel")
     by = {name: _values(name, manifest) for name in given.by}
     return Asked(by, _prevalences(given.prevalence, classes), given.scatter)
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cvrun import options
 from cvrun.command._measured import Ready
 from cvrun.data import Manifest
 from cvrun.errors import ConfigError, DataError
@@ -75,7 +76,10 @@ def exported(run: Ready, kind: str) -> File:
     Raises:
         ConfigError: If packages are missing, or the model has parts that cannot be written.
     """
-    trained = run.trained
+    trained, task = run.trained, run.prepared.plan.spec.parts["task"].option
+    if "labels" in options.targets("task", task):
+        message = f"task={task}: has a probability for each label by itself, expected one class an image"
+        raise ConfigError(message, "no export knows it yet; cvrun predict RUN does")
     module = Exported(trained.model, trained.form, trained.normalize, trained.prior_shift).eval()
     count, height, width = EXAMPLE
     image = torch.zeros((count, trained.form.channels, height, width), dtype=torch.uint8)

@@ -50,6 +50,8 @@ def external(text: str, run: Ready) -> tuple[str, Manifest]:
 
 def _in_classes(manifest: Manifest, classes: tuple[str, ...], root: str) -> Manifest:
     """Give the images with the classes of the model."""
+    if manifest.sets is not None:
+        return dataclasses.replace(manifest, sets=manifest.sets.among(classes, root))
     used = [manifest.classes[label] for label in np.unique(manifest.labels).tolist()]
     strange = [name for name in used if name not in classes]
     if strange:

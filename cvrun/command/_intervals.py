@@ -17,6 +17,7 @@ from cvrun.errors import ConfigError
 from cvrun.folder import RunFolder
 from cvrun.interval import rate
 from cvrun.metric import Metric, Prediction
+from cvrun.metric._exact import exact
 
 MOST = 1_000_000
 """Resamples beyond which nothing changes but the time."""
@@ -65,8 +66,8 @@ def uncertainty(
 ) -> dict[str, Any]:
     """Give the 95% interval of each metric, and how they came about, as plain values.
 
-    That of accuracy is Wilson's, all others are BCa intervals of the bootstrap. Where images are in groups, groups are
-    what is independent.
+    That of accuracy, or of subset_accuracy where an image has any number of labels, is Wilson's; all others are BCa
+    intervals of the bootstrap. Where images are in groups, groups are what is independent.
 
     Args:
         prediction: Of a split.
@@ -81,19 +82,21 @@ def uncertainty(
         interval is one of percentiles, because no BCa interval exists.
     """
     units = len(prediction.targets) if clusters is None else int(clusters.max()) + 1
-    functions = {m.name: _of(m, prediction) for m in metrics if m.name != "accuracy"} if resamples and units > 1 else {}
+    rates = "subset_accuracy" if prediction.several else "accuracy"
+    functions = {m.name: _of(m, prediction) for m in metrics if m.name != rates} if resamples and units > 1 else {}
     drawn = bootstrap.intervals(functions, len(prediction.targets), resamples, clusters=clusters)
     found: dict[str, list[float] | None] = {}
     for metric in metrics:
         ends = drawn.get(metric.name)
-        if metric.name == "accuracy" and units:
-            right = prediction.labels == prediction.targets
+        if metric.name == rates and units:
+            right = exact(prediction)
             ends = bootstrap.Interval(*rate(right, np.ones_like(right), clusters))
         known = ends is not None and _says_something(ends) and not math.isnan(metric.compute(prediction))
         found[metric.name] = [ends.low, ends.high] if ends is not None and known else None
     undefined = {name: ends.undefined for name, ends in drawn.items() if ends.undefined}
     plain = [name for name, ends in drawn.items() if not ends.corrected and found[name] is not None]
-    how = {"confidence": 0.95, "unit": "image" if clusters is None else "group", "units": units}
+    more = {"rate": rates} if prediction.several else {}
+    how = {"confidence": 0.95, "unit": "image" if clusters is None else "group", "units": units, **more}
     return {
         "intervals": found,
         "uncertainty": {**how, "resamples": resamples, "undefined": undefined, "percentile": plain},

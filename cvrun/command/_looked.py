@@ -29,7 +29,7 @@ Pictures = Callable[[Sequence[str]], tuple[dict[str, bytes], str]]
 
 
 def looked_at(path: Path, pictures: Pictures) -> Looked | None:
-    """Give what predictions/val.npz says; None where there is no such file.
+    """Give what predictions/val.npz says; None where there is no such file, or images have any number of labels.
 
     Args:
         path: The file.
@@ -45,8 +45,11 @@ def looked_at(path: Path, pictures: Pictures) -> Looked | None:
             prediction = Prediction(content["probabilities"], content["targets"])
             ids, classes = content["ids"].tolist(), content["classes"].tolist()
         shapes = prediction.probabilities.shape, prediction.targets.shape
+        several = prediction.several
     except Exception as error:
         raise CheckpointError(f"{path}: damaged ({type(error).__name__})", "cvrun eval RUN writes it anew") from error
+    if several:
+        return None
     if shapes != ((len(ids), len(classes)), (len(ids),)) or not ids:
         raise CheckpointError(f"{path}: its arrays do not belong together", "cvrun eval RUN writes it anew")
     worst, confident, errors = _most_wrong(prediction)

@@ -127,8 +127,8 @@ def ready(given: argparse.Namespace) -> Ready:
     prepared = prepare(spec, folder, trained.meta["precision"])
     data = prepared.plan.data
     here = {"data_fingerprint": data.data_fingerprint, "split_fingerprint": data.split_fingerprint}
-    check_meta(folder.path.as_posix(), trained.meta, {**trained.meta, "classes": list(data.classes), **here})
-    task = build_task(spec, data.counts["train"], prepared.plan.metrics, trained.prior_shift)
+    check_meta(folder.path.as_posix(), trained.meta, {**trained.meta, "classes": list(data.outputs), **here})
+    task = build_task(spec, data.with_output("train"), prepared.plan.metrics, trained.prior_shift)
     decision = None if given.no_decision else frozen(folder, trained.model, trained.classes)
     views = f"-{given.tta}" if given.tta else "-tta"
     return Ready(folder, prepared, trained, task, given.checkpoint, views, decision, given.resamples)
@@ -222,7 +222,8 @@ def text(run: Ready, images: Images, measured: Measured) -> str:
     count = f"{len(images.rows):,} {part} images"
     said = f"{run.folder.path}: {run.checkpoint} weights (step {run.trained.step:,}) on {count}"
     tables = class_table(rows) + left_out(measured.details["undefined"])
-    tables += confusion_table(rows, measured.details["confusion_matrix"])
+    if "confusion_matrix" in measured.details:
+        tables += confusion_table(rows, measured.details["confusion_matrix"])
     tables += decision_text(measured.decided) if measured.decided else ""
     table = metric_table(metrics, intervals) + sure(measured.sure["uncertainty"])
     return f"{printable(said)}\n\n{table}{tables}{closer_text(measured.closer)}"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cvrun.cells import path_cell, text_cell, write_row
 from cvrun.command._predicted import Row
 from cvrun.errors import ConfigError
+from cvrun.metric import THRESHOLD
 
 SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet"}
 FORMATS = ("csv", "jsonl", "json", "parquet")
@@ -35,11 +36,13 @@ class Wanted:
         classes: Names, in order.
         top: How many of the most probable classes have columns of their own, 0: none.
         probabilities: Whether every class has a column.
+        separator: Between labels, where an image has any number; "": one.
     """
 
     classes: tuple[str, ...]
     top: int
     probabilities: bool
+    separator: str = ""
 
 
 class Format(Protocol):
@@ -88,8 +91,10 @@ class Csv:
     def _cells(self, row: Row, probabilities: NDArray[np.float32]) -> list[str]:
         # str of a numpy float32 is the shortest text that reads back as the same number.
         numbers = [str(value) for value in probabilities]
-        label, score = _label(row, self.labels), str(_score(row, probabilities))
-        cells = [path_cell(row.path), label or "", score]
+        if self.wanted.separator:
+            cells = [path_cell(row.path), text_cell(_joined(self.wanted, probabilities))]
+        else:
+            cells = [path_cell(row.path), _label(row, self.labels) or "", str(_score(row, probabilities))]
         for best in _top(probabilities, self.wanted.top):
             cells += [self.labels[best], numbers[best]]
         return cells + numbers * self.wanted.probabilities
@@ -131,8 +136,11 @@ class Json:
         if row.probabilities is None:
             return {"path": str(row.path), "error": row.error.reason if row.error else ""}
         classes, values = self.wanted.classes, [float(str(value)) for value in row.probabilities]
-        score = float(str(_score(row, row.probabilities)))
-        content: dict[str, Any] = {"path": str(row.path), "label": _label(row, classes), "score": score}
+        content: dict[str, Any] = {"path": str(row.path)}
+        if self.wanted.separator:
+            content["labels"] = _own(self.wanted, row.probabilities)
+        else:
+            content["label"], content["score"] = _label(row, classes), float(str(_score(row, row.probabilities)))
         if self.wanted.top:
             best = _top(row.probabilities, self.wanted.top)
             content["top"] = [{"label": classes[i], "probability": values[i]} for i in best]
@@ -157,7 +165,7 @@ class Parquet:
             hint = "pip install 'cvrun[parquet]', or write CSV"
             raise ConfigError("--format parquet: needs pyarrow, which is not installed", hint) from error
         self.wanted, self.arrow, self.columns = wanted, pyarrow, _columns(wanted, wanted.classes)
-        is_text = {"path", "label", *(f"top_{k}" for k in range(1, wanted.top + 1))}
+        is_text = {"path", "label", "labels", *(f"top_{k}" for k in range(1, wanted.top + 1))}
         kinds = [pyarrow.string() if name in is_text else pyarrow.float32() for name in self.columns]
         self.schema = pyarrow.schema(list(zip(self.columns, kinds, strict=True)))
         self.file = pyarrow.parquet.ParquetWriter(sink, self.schema)
@@ -178,19 +186,30 @@ class Parquet:
 
     def _cells(self, row: Row, probabilities: NDArray[np.float32]) -> list[Any]:
         path = os.fsencode(row.path).decode(errors="backslashreplace")
-        cells = [path, _label(row, self.wanted.classes), _score(row, probabilities)]
+        cells: list[Any] = [path, _label(row, self.wanted.classes), _score(row, probabilities)]
+        if self.wanted.separator:
+            cells[1:] = [_joined(self.wanted, probabilities)]
         for best in _top(probabilities, self.wanted.top):
             cells += [self.wanted.classes[best], probabilities[best]]
         return cells + list(probabilities) * self.wanted.probabilities
 
 
 def _columns(wanted: Wanted, labels: Sequence[str]) -> list[str]:
-    taken = ["path", "label", "score"]
+    taken = ["path", "labels"] if wanted.separator else ["path", "label", "score"]
     for k in range(1, wanted.top + 1):
         taken += [f"top_{k}", f"top_{k}_probability"]
     # Two columns of one name would read back as one.
     named = [f"probability of {name}" if name in taken else name for name in labels]
     return taken + named * wanted.probabilities
+
+
+def _own(wanted: Wanted, probabilities: NDArray[np.float32]) -> list[str]:
+    """Give the labels of an image, where it has any number."""
+    return [name for name, value in zip(wanted.classes, probabilities, strict=True) if value >= THRESHOLD]
+
+
+def _joined(wanted: Wanted, probabilities: NDArray[np.float32]) -> str:
+    return wanted.separator.join(_own(wanted, probabilities))
 
 
 def _label(row: Row, names: Sequence[str]) -> str | None:

@@ -47,6 +47,11 @@ class Predictor:
         """Names of the outputs, in order."""
         return self.models[0].trained.classes
 
+    @property
+    def separator(self) -> str:
+        """What the data has between the labels of an image; "" where an image has one class."""
+        return str(getattr(self.models[0].spec.parts["data"].config, "label_separator", None) or "")
+
 
 def predictor(given: argparse.Namespace, warned: Warned) -> Predictor:
     """Give what the words of `cvrun predict` ask for.

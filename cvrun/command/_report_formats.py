@@ -31,9 +31,14 @@ def with_looked(record: RunRecord, folder: RunFolder, data: Data, by: Sequence[s
         by: Columns of the data beside those of its split.
 
     Raises:
-        ConfigError: If there is no such column, or its data cannot be read.
+        ConfigError: If there is no such column, or its data cannot be read; or by is asked for where images have any
+            number of labels.
         DataError: If its predictions are damaged.
     """
+    if record.several:
+        if by:
+            raise ConfigError(f"--by {by[0]}: looks at one class an image, expected none with task=multilabel")
+        return record
     return replace(record, decision=decision_of(folder), slices=slices_of(folder, data, by))
 
 

@@ -37,7 +37,8 @@ def _check(job: HydraJob) -> int:
     text = plain_table(plan.lines())
     data = plan.data
     text += "\n" + split_table(data.classes, data.counts, data.groups, data.strata, plan.imbalance.resampled_shares)
-    text += f"\n{noise_floor(plan.training.monitor, data.counts['val'], data.groups.get('val', 0)).line()}\n"
+    groups, several = data.groups.get("val", 0), data.sets is not None
+    text += f"\n{noise_floor(plan.training.monitor, data.counts['val'], groups, several).line()}\n"
     text += "".join(f"warning: {printable(line)}\n" for line in plan.warnings)
     status = plan.folder.read_status()
     if status is not None:

@@ -14,7 +14,7 @@ from cvrun.command._arguments import parser_of
 from cvrun.command._output import show
 from cvrun.command._predict_formats import FORMATS, SUFFIXES, Sink, Wanted, writer
 from cvrun.command._predicted import Row, predicted
-from cvrun.command._predictor import predictor
+from cvrun.command._predictor import Predictor, predictor
 from cvrun.data import IMAGE_SUFFIXES
 from cvrun.decision import NAME as DECISION
 from cvrun.errors import ConfigError, DataError, did_you_mean, printable
@@ -40,7 +40,7 @@ def run(arguments: list[str]) -> int:
             raise ConfigError(f"--output {output}: {path.name} exists, expected a new file", "--force replaces it")
     with hearing() as warned:
         found = predictor(given, warned)
-        wanted = _wanted(given, found.classes)
+        wanted = _wanted(given, found)
         paths = image_files(given.paths)
         chunks = _unwarned(predicted(paths, found.models, found.merge, found.decision), warned)
         if output is None:
@@ -152,10 +152,11 @@ def _format(given: argparse.Namespace) -> str:
     return kind or "csv"
 
 
-def _wanted(given: argparse.Namespace, classes: tuple[str, ...]) -> Wanted:
+def _wanted(given: argparse.Namespace, found: Predictor) -> Wanted:
+    classes, separator = found.classes, found.separator
     if not 0 <= given.top <= len(classes):
         raise ConfigError(f"--top {given.top}: expected 0 to {len(classes)}, the number of classes")
-    return Wanted(classes, given.top, given.probabilities)
+    return Wanted(classes, given.top, given.probabilities or separator != "", separator)
 
 
 def _unwarned(chunks: Iterable[list[Row]], warned: Warned) -> Iterator[list[Row]]:

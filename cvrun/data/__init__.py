@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cvrun.data._sets import LabelSets
 from cvrun.errors import ConfigError, DataError, did_you_mean, one_of, require
 
 FITS = ("stretch", "crop", "pad")
@@ -110,6 +111,7 @@ class Manifest:
         weights: How much each image counts, float64 (N,), > 0, for a sampler that draws by it; or None.
         strata: What a split keeps the shares of, int64 (N,); None: the labels.
         synthetic: Which images may only be trained on, bool (N,); or None.
+        sets: What the classes are sets of, where an image may have any number of labels; or None.
         named: Whether ids may be shown; where not, ids and groups are hashes, and messages name no file.
     """
 
@@ -127,6 +129,7 @@ class Manifest:
     weights: NDArray[np.float64] | None = None
     strata: NDArray[np.int64] | None = None
     synthetic: NDArray[np.bool_] | None = None
+    sets: LabelSets | None = None
     named: bool = True
 
     def __post_init__(self) -> None:
@@ -181,7 +184,8 @@ class Manifest:
         Raises:
             DataError: If a file is missing.
         """
-        digest = hashlib.sha256(repr((self.classes, self.form)).encode())
+        own = () if self.sets is None else (self.sets.names,)
+        digest = hashlib.sha256(repr((self.classes, self.form, *own)).encode())
         for i in indices.tolist():
             group = self.groups[i] if self.groups is not None else ""
             size = self.num_bytes(i)

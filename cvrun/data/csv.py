@@ -14,6 +14,7 @@ import numpy as np
 from cvrun.data import SPLIT_NAMES, ImageForm, Manifest, class_order
 from cvrun.data._defects import Defect, report
 from cvrun.data._root import CONTROL, reason, root_folder
+from cvrun.data._sets import label_sets, split_labels
 from cvrun.data._table import Table, read_table
 from cvrun.errors import did_you_mean, printable, require
 from cvrun.physical import Pixels
@@ -40,6 +41,7 @@ class Config:
     hash_column: str | None
     weight_column: str | None
     synthetic_column: str | None
+    label_separator: str | None
     classes: tuple[str, ...] | None
     size: Pixels
     channels: int
@@ -49,6 +51,8 @@ class Config:
         """Check the ranges."""
         ImageForm(self.size, self.channels, self.fit)
         require(bool(self.file), "file", self.file, "the name of the table")
+        separator = self.label_separator
+        require(separator is None or bool(separator.strip()), "label_separator", separator, "null, or what is no space")
 
 
 def build(config: Config) -> Manifest:
@@ -76,11 +80,17 @@ def build(config: Config) -> Manifest:
             check.row(number, {column: row[i] for column, i in at.items()})
     if check.defects:
         raise report(table.path, "row", check.defects)
-    classes = class_order(check.labels, config.classes, str(table.path))
-    index = {name: i for i, name in enumerate(classes)}
+    found = check.labels if config.label_separator is None else [name for own in check.several for name in own]
+    classes = class_order(found, config.classes, str(table.path))
+    if config.label_separator is None:
+        index = {name: i for i, name in enumerate(classes)}
+        labels, sets = np.array([index[name] for name in check.labels], dtype=np.int64), None
+    else:
+        require(bool(classes), "label_separator", config.label_separator, "an image with a label, but none has one")
+        labels, classes, sets = label_sets(check.several, classes, config.label_separator)
     return Manifest(
         ids=tuple(check.ids),
-        labels=np.array([index[name] for name in check.labels], dtype=np.int64),
+        labels=labels,
         classes=classes,
         form=ImageForm(config.size, config.channels, config.fit),
         paths=tuple(Path(str(root), name) for name in check.ids),
@@ -90,6 +100,7 @@ def build(config: Config) -> Manifest:
         columns=_columns(table, own),
         weights=np.array(check.weights, dtype=np.float64) if config.weight_column is not None else None,
         synthetic=np.array(check.synthetic, dtype=np.bool_) if config.synthetic_column is not None else None,
+        sets=sets,
     )
 
 
@@ -118,6 +129,7 @@ class _Check:
         self.defects: list[Defect] = []
         self.ids: list[str] = []
         self.labels: list[str] = []
+        self.several: list[tuple[str, ...]] = []
         self.groups: list[str] = []
         self.official: list[str] = []
         self.hashes: list[str] = []
@@ -188,8 +200,13 @@ class _Check:
         return self.folders[folder]
 
     def _label(self, number: int, value: str) -> None:
-        column, classes = self.config.label_column, self.config.classes
-        if value.lower() == "nan":
+        column, classes, separator = self.config.label_column, self.config.classes, self.config.label_separator
+        if separator is not None:
+            labels, rule, hint = split_labels(value, separator, classes)
+            self.several.append(labels)
+            if rule:
+                self.add(number, column, value, rule, hint)
+        elif value.lower() == "nan":
             self.add(number, column, value, "a class name (nan is what an empty cell becomes)")
         elif value and classes is not None and value not in classes:
             rule = f"one of data.classes ({', '.join(classes)})"

@@ -3,6 +3,7 @@
 Contract of a module `cvrun/metric/NAME.py`: its docstring, `MODE = "max"` or `"min"` (which direction is better),
 `MIN_CLASSES` (with fewer classes it is left out) and `values(prediction, weights)`, which gives the metric of resamples
 of a split, float64 (R,), NaN where undefined: weights, float64 (R, N), say how often each image counts in each of them.
+It may have `TARGETS`, what targets it is defined for, of "class" and "labels"; without it, one class an image.
 It appears in the records as `val/NAME` and can be the monitor. Metrics have no keys, so they have no YAML.
 """
 
@@ -16,14 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+THRESHOLD = 0.5
+"""Probability from which on an image has a label, where it may have several."""
+
 
 @dataclass(frozen=True)
 class Prediction:
     """The output of a model on a split.
 
     Attributes:
-        probabilities: float32 (N, K), rows sum to 1.
-        targets: Class indices, int64 (N,).
+        probabilities: float32 (N, K), rows sum to 1; or each in [0, 1] by itself, where an image has several labels.
+        targets: Class indices, int64 (N,); or which labels an image has, 0 or 1, int64 (N, K).
     """
 
     probabilities: NDArray[np.float32]
@@ -31,9 +35,16 @@ class Prediction:
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
-        """The predicted class indices, int64 (N,); the lowest index wins a tie."""
+        """The predicted class indices, int64 (N,), the lowest index wins a tie; or labels (N, K), those from 0.5 on."""
+        if self.several:
+            return (self.probabilities >= THRESHOLD).astype(np.int64)
         chosen: NDArray[np.int64] = self.probabilities.argmax(axis=1).astype(np.int64)
         return chosen
+
+    @property
+    def several(self) -> bool:
+        """Whether an image has any number of labels."""
+        return self.targets.ndim == 2
 
     @property
     def num_classes(self) -> int:

@@ -18,15 +18,19 @@ class Counts:
         right: True positives of each class against the rest: the diagonal of the confusion matrix.
         support: Images of the class: the sums of its rows.
         predicted: Images that were given the class: the sums of its columns.
+        images: The sum of all weights, (R, 1), where an image has any number of classes; None: it has one.
     """
 
     right: NDArray[np.float64]
     support: NDArray[np.float64]
     predicted: NDArray[np.float64]
+    images: NDArray[np.float64] | None = None
 
     @property
     def total(self) -> NDArray[np.float64]:
         """The sum of all weights, float64 (R, 1)."""
+        if self.images is not None:
+            return self.images
         whole: NDArray[np.float64] = self.support.sum(axis=1, keepdims=True)
         return whole
 
@@ -40,6 +44,10 @@ def counts(prediction: Prediction, weights: NDArray[np.float64]) -> Counts:
     if kept in prediction.kept and prediction.kept[kept][0] is weights:
         known: Counts = prediction.kept[kept][1]
         return known
+    if prediction.several:
+        found = _of_labels(prediction, weights)
+        prediction.kept[kept] = weights, found
+        return found
     size, hits = prediction.num_classes, prediction.labels == prediction.targets
     found = Counts(
         sums(prediction.targets[hits], weights[:, hits], size),
@@ -48,6 +56,12 @@ def counts(prediction: Prediction, weights: NDArray[np.float64]) -> Counts:
     )
     prediction.kept[kept] = weights, found
     return found
+
+
+def _of_labels(prediction: Prediction, weights: NDArray[np.float64]) -> Counts:
+    given, true = prediction.labels, prediction.targets
+    right, support, predicted = (weights @ part.astype(np.float64) for part in (given & true, true, given))
+    return Counts(right, support, predicted, weights.sum(axis=1, keepdims=True))
 
 
 def ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -49,6 +49,8 @@ def _places(prediction: Prediction, k: int) -> tuple[NDArray[np.int64], int]:
     place 2j below it but above the one before. The images of the class have places of their own behind all these.
     """
     scores, own = np.ascontiguousarray(prediction.probabilities[:, k]), prediction.targets == k
+    if prediction.several:
+        own = prediction.targets[:, k] > 0
     if np.isnan(scores).any() or not own.any():
         return np.zeros(0, dtype=np.int64), 0
     steps = np.unique(scores[own])

@@ -35,6 +35,16 @@ def confusion_matrix(prediction: Prediction) -> NDArray[np.int64]:
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes).astype(np.int64)
 
 
+def two_by_two(prediction: Prediction) -> list[list[list[int]]]:
+    """Give for each label [[TN, FP], [FN, TP]], in images; rows are the truth."""
+    found = counts(prediction, prediction.once)
+    right, support, predicted = (part[0].astype(np.int64) for part in (found.right, found.support, found.predicted))
+    others = len(prediction.targets) - support - predicted + right
+    table = np.stack((others, predicted - right, support - right, right), axis=1).reshape(-1, 2, 2)
+    whole: list[list[list[int]]] = table.tolist()
+    return whole
+
+
 def per_class(prediction: Prediction) -> list[dict[str, Any]]:
     """Give support [images] and scores of each class against the rest, in the order of the classes; None: undefined.
 
@@ -47,7 +57,7 @@ def per_class(prediction: Prediction) -> list[dict[str, Any]]:
     names = ("precision", "recall", "f1", "specificity", "npv", "lr_positive", "lr_negative")
     columns = {name: class_scores(name, found)[0].tolist() for name in names}
     columns |= {"roc_auc": area[0].tolist(), "average_precision": precision[0].tolist()}
-    support = np.bincount(prediction.targets, minlength=prediction.num_classes).tolist()
+    support = found.support[0].astype(np.int64).tolist()
     return [
         {"support": images, **{name: or_none(column[k]) for name, column in columns.items()}}
         for k, images in enumerate(support)
@@ -58,10 +68,12 @@ def undefined(prediction: Prediction) -> dict[str, int]:
     """Give how many classes have no value and are left out of a mean over them: metric -> number, where there are."""
     found = counts(prediction, prediction.once)
     area, precision = ranking(prediction, prediction.once)
-    own = {"roc_auc": area[:, 1:] if prediction.num_classes == 2 else area, "average_precision": precision}
+    binary = prediction.num_classes == 2 and not prediction.several
+    own = {"roc_auc": area[:, 1:] if binary else area, "average_precision": precision}
     missing = {
         name: int(np.isnan(own[score] if score in own else class_scores(score, found)).sum())
         for name, score in MEANS.items()
+        if not (prediction.several and name == "balanced_accuracy")
     }
     return {name: number for name, number in missing.items() if number}
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cvrun.metric import Prediction
 from cvrun.metric._table import macro
 
+TARGETS = ("class", "labels")
 MODE = "max"
 MIN_CLASSES = 1
 

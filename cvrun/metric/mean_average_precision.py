@@ -9,6 +9,7 @@ from cvrun.metric import Prediction
 from cvrun.metric._counts import mean_defined
 from cvrun.metric._ranking import ranking
 
+TARGETS = ("class", "labels")
 MODE = "max"
 MIN_CLASSES = 2
 

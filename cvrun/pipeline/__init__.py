@@ -18,7 +18,8 @@ class Batch:
 
     Attributes:
         image: (B, C, H, W); uint8 or float32 in [0, 255] until normalized, then float32.
-        target: Class indices, int64 (B,); or masks, int64 (B, H, W), which geometric augmentation moves along.
+        target: Class indices, int64 (B,); or which labels an image has, uint8 (B, K); or masks, int64 (B, H, W), which
+            geometric augmentation moves along.
         index: Position of each image in the manifest, int64 (B,).
     """
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cvrun import fault
 from cvrun.data import Manifest
+from cvrun.data._labels import targets_of
 from cvrun.errors import OutOfMemoryError, StorageError
 from cvrun.pipeline.decode import ImageError, quiet
 from cvrun.pipeline.kept import Kept
@@ -59,9 +60,9 @@ class Decoding:
         return self.kept.num_bytes(self.manifest, self.indices)
 
     def without(self, bad: Iterable[int]) -> tuple[Tensor, Tensor]:
-        """Give targets and positions, int64 (n,) each, of all images but those at the bad positions."""
+        """Give targets, and positions, int64 (n,), of all images but those at the bad positions."""
         left = self.indices[~np.isin(self.indices, list(bad))]
-        return torch.from_numpy(self.manifest.labels[left]), torch.from_numpy(left)
+        return torch.from_numpy(targets_of(self.manifest, left)), torch.from_numpy(left)
 
     def source(self) -> str:
         """Give the folder that all files of the manifest lie in, or "" where there is none or it may not be shown."""

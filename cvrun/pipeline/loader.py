@@ -121,8 +121,8 @@ def evaluation_batches(
 
 
 def _targets(targets: Tensor, order: Tensor, device: torch.device) -> Iterable[Tensor]:
-    """Give the targets of each row of order, (S, B), on device: classes in one copy, masks one by one."""
-    if targets.ndim == 1:
+    """Give the targets of each row of order, (S, B), on device: classes and labels in one copy, masks one by one."""
+    if targets.ndim <= 2:
         return to_device(targets[order], device)
     return (to_device(targets[rows], device) for rows in order)
 

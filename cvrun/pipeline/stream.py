@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cvrun import fault
 from cvrun.data import Manifest
+from cvrun.data._labels import targets_of
 from cvrun.errors import DataError, OutOfMemoryError
 from cvrun.pipeline.decode import ImageError, quiet
 from cvrun.pipeline.kept import Kept
@@ -81,4 +82,4 @@ class Stream:
 
 def stream_of(manifest: Manifest, indices: NDArray[np.int64], kept: Kept) -> Stream:
     """Give the images at indices, positions in the manifest, int64 (N,); no file is opened."""
-    return Stream(manifest, kept, torch.from_numpy(manifest.labels[indices]), torch.from_numpy(indices.copy()))
+    return Stream(manifest, kept, torch.from_numpy(targets_of(manifest, indices)), torch.from_numpy(indices.copy()))

@@ -186,6 +186,13 @@ def _saved(said: str, file: str) -> Callable[[RunRecord, Mapping[str, Any]], Fac
     return lambda record, spec: (said, file)
 
 
+def _predictions(record: RunRecord, spec: Mapping[str, Any]) -> Fact:
+    said = "a probability for each class, the highest is predicted"
+    if record.several:
+        said = "a probability for each label by itself, those of 0.5 or more are predicted"
+    return said, "predictions/val.npz"
+
+
 def _imbalance(record: RunRecord, spec: Mapping[str, Any]) -> Fact:
     if "line" not in record.part("imbalance"):
         return None
@@ -213,7 +220,7 @@ _FACTS: Mapping[str, Callable[[RunRecord, Mapping[str, Any]], Fact]] = {
     "external": _external,
     "flow": lambda record, spec: _flow(record, "listed", "synthetic", "unplaced", "subset", "unreadable"),
     "failures": _saved("the probabilities of each validation image, wrong ones included", "predictions/val.npz"),
-    "predictions": _saved("a probability for each class, the highest is predicted", "predictions/val.npz"),
+    "predictions": _predictions,
     "protocol": _saved("the whole configuration of the run", "spec.yaml"),
     "imbalance": _imbalance,
 }

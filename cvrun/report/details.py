@@ -21,8 +21,9 @@ def read_details(path: Path, name: str) -> dict[str, Any]:
     """Give what an evaluation of a run saved beside its predictions.
 
     A part that readers cannot rely on is left out: `metrics`, `intervals` and `undefined` are mappings, of which what
-    is no number, pair of numbers or count is left out by itself; `per_class` has a row a class, `confusion_matrix` is a
-    square of counts, with as many rows. Nothing where there is no such file.
+    is no number, pair of numbers or count is left out by itself; `per_class` has a row a class, perhaps with a 2x2
+    table of counts as `confusion`; `confusion_matrix` is a square of counts, with as many rows. Nothing
+    where there is no such file.
 
     Args:
         path: The run's folder.
@@ -76,7 +77,9 @@ def _matrix(value: Any) -> list[Any] | None:
 def _is_row(row: Any) -> bool:
     if not isinstance(row, Mapping) or not isinstance(row.get("class"), str) or not _is_count(row.get("support")):
         return False
-    scores = {key: value for key, value in row.items() if key not in ("class", "support")}
+    if "confusion" in row and len(_matrix(row["confusion"]) or ()) != 2:
+        return False
+    scores = {key: value for key, value in row.items() if key not in ("class", "support", "confusion")}
     return set(_SCORES) <= scores.keys() and all(x is None or _is_number(x) for x in scores.values())
 
 

@@ -116,7 +116,7 @@ class RunRecord:
         warnings: Lines of the plan and of warnings.log.
         openings: Lines about test sets.
         spec: spec.yaml, as text.
-        looked: None where there are no predictions on the validation images.
+        looked: None where there are no predictions on the validation images, or these have any number of labels.
         decision: What comes of the decision, as `cvrun.command._report_decision.decision_of` gives it.
         slices: Validation images by column, as `cvrun.command._report_slices.slices_of` gives them.
     """
@@ -148,6 +148,11 @@ class RunRecord:
         """The commands that make the run, or the soup that it is, again and that measure it."""
         made = self.part("soup").get("command")
         return made if _is_soup(made) else f"cvrun verify {self.path} --replay", f"cvrun eval {self.path}"
+
+    @property
+    def several(self) -> bool:
+        """Whether images have any number of labels."""
+        return "labels" in self.part("data")
 
     def part(self, *keys: str) -> Mapping[str, Any]:
         """Give a mapping within the plan by its keys; empty where it is none."""

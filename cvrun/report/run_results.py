@@ -51,7 +51,7 @@ def _sure(record: RunRecord, part: str) -> Html:
     units = found.get("units") if isinstance(found, Mapping) else None
     if not isinstance(found, Mapping) or type(units) is not int:
         return paragraph(f"`cvrun eval {record.path}` gives the other metrics intervals.", "quiet")
-    said = f"Intervals over {units:,} {found.get('unit')}s: of accuracy Wilson's"
+    said = f"Intervals over {units:,} {found.get('unit')}s: of {found.get('rate', 'accuracy')} Wilson's"
     if found.get("resamples"):
         said += f", of the others by the bootstrap from {found['resamples']:,} resamples"
     if units < FEW:
@@ -79,14 +79,32 @@ def metrics(record: RunRecord, part: str) -> Html:
 
 
 def classes(details: Mapping[str, Any]) -> list[Html]:
-    """Give the confusion matrix and the table of classes, out of the details of an evaluation."""
+    """Give the confusion matrix and the table of classes, or that of labels, out of the details of an evaluation."""
     rows, matrix = details.get("per_class"), details.get("confusion_matrix")
+    if isinstance(rows, list) and rows and all(isinstance(row, Mapping) and "confusion" in row for row in rows):
+        return [heading("Labels"), labels(rows)]
     if not isinstance(rows, list) or not isinstance(matrix, list) or len(rows) != len(matrix) or not rows:
         return []
     names = [str(row.get("class")) for row in rows]
     parts = [heading("Confusion matrix")]
     parts.append(_matrix(names, matrix) if len(names) <= _MOST_COLUMNS else _pairs(names, matrix))
     return [*parts, heading("Classes"), *_class_table(names, rows, matrix)]
+
+
+def labels(rows: Sequence[Mapping[str, Any]]) -> Html:
+    """Give the table of labels, of which an image has any number, each with its 2x2 table."""
+    columns = ["label", "images", "TP", "FP", "FN", "TN", "recall", "95% CI", "precision", "95% CI", "F1"]
+    cells = []
+    for row in rows:
+        (tn, fp), (fn, tp) = row["confusion"]
+        cell = [str(row.get("class")), *(f"{n:,}" for n in (tp + fn, tp, fp, fn, tn))]
+        cell += [_rate(tp, tp + fn), _between(tp, tp + fn), _rate(tp, tp + fp), _between(tp, tp + fp)]
+        cells.append([*cell, *(number(row.get(name)) for name in ("f1", "roc_auc", "average_precision"))])
+    caption = "Each label by itself, with Wilson's 95% intervals as of independent images; AP: average precision"
+    if len(cells) > _MOST_CLASSES:
+        caption += f"; the first {_MOST_CLASSES} of {len(cells):,}"
+    numbers = range(1, len(columns) + 2)
+    return table(caption, [*columns, "ROC-AUC", "AP"], cells[:_MOST_CLASSES], right=numbers, sortable=True)
 
 
 def _matrix(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> Html:

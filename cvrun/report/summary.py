@@ -98,7 +98,7 @@ def sure(found: Mapping[str, Any]) -> str:
     unit, units, resamples = found["unit"], found["units"], found["resamples"]
     noun = f"{units:,} {unit}{'' if units == 1 else 's'}"
     others = f", of the others BCa from {resamples:,} resamples" if resamples else ""
-    lines = [f"95% intervals over {noun}: of accuracy Wilson's{others}"]
+    lines = [f"95% intervals over {noun}: of {found.get('rate', 'accuracy')} Wilson's{others}"]
     if found["percentile"]:
         lines.append(f"of {', '.join(found['percentile'])} percentile intervals, as there is no BCa interval")
     if found["undefined"]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvrun.data import Manifest
+from cvrun.data._labels import with_label
 from cvrun.errors import DataError
 from cvrun.split._links import files_of, require_apart
 
@@ -81,11 +82,12 @@ def checked(manifest: Manifest, split: Split) -> Split:
     together = np.concatenate(list(split.parts().values()))
     if len(np.unique(together)) != len(together):
         raise DataError("split: an image is in two parts, expected disjoint parts")
-    missing = np.flatnonzero(manifest.counts(with_synthetic(manifest, split).train) == 0)
+    names = manifest.classes if manifest.sets is None else manifest.sets.names
+    missing = np.flatnonzero(with_label(manifest, with_synthetic(manifest, split).train) == 0)
     if len(missing):
-        names = ", ".join(f"'{manifest.classes[i]}'" for i in missing[:5])
+        said = ", ".join(f"'{names[i]}'" for i in missing[:5])
         raise DataError(
-            f"split: no training image of class {names} ({len(missing)} of {len(manifest.classes)} classes),"
+            f"split: no training image of class {said} ({len(missing)} of {len(names)} classes),"
             " expected at least one a class",
             "take the class out of data.classes, or split differently",
         )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cvrun import rng
 from cvrun.data import Manifest
+from cvrun.data._labels import kind_counts, kinds_of
 from cvrun.errors import ConfigError, DataError, require
 from cvrun.split._cut import cut
 
@@ -85,7 +86,7 @@ def _by_image(
         parts[name] = rest[:0]
         if size == 0:
             continue
-        labels = manifest.labels[rest] if stratify else None
+        labels = kinds_of(manifest)[0][rest] if stratify else None
         strata = manifest.strata[rest] if stratify and manifest.strata is not None else None
         if stratify:
             _check_classes(manifest, pool, rest, name, size, len([1 for count in sizes.values() if count]) + 1)
@@ -96,12 +97,12 @@ def _by_image(
 def _check_classes(manifest: Manifest, pool: Indices, rest: Indices, name: str, size: int, num_parts: int) -> None:
     """Raise DataError where a stratified cut of size images out of rest is impossible."""
     hint = "set split.stratify=false, or leave the rarest classes out"
-    left, whole = manifest.counts(rest), manifest.counts(pool)
+    left, whole = kind_counts(manifest, rest), kind_counts(manifest, pool)
     scarce = np.flatnonzero((whole > 0) & ((whole < num_parts) | (left < 2)))
     if len(scarce):
         worst = int(scarce[np.argmin(whole[scarce])])
         raise DataError(
-            f"split: class '{manifest.classes[worst]}' has {whole[worst]} images ({len(scarce)} such classes),"
+            f"split: class '{kinds_of(manifest)[1][worst]}' has {whole[worst]} images ({len(scarce)} such classes),"
             f" expected enough for a share in each of {num_parts} parts",
             hint,
         )
@@ -135,7 +136,7 @@ def groups_of(manifest: Manifest, pool: Indices, stratify: bool) -> tuple[Indice
     if manifest.groups is None:
         raise ValueError("groups are asked for, of a Manifest without")
     names, member = np.unique(np.array([manifest.groups[i] for i in pool.tolist()], dtype=object), return_inverse=True)
-    strata = manifest.labels if manifest.strata is None else manifest.strata
+    strata = kinds_of(manifest)[0] if manifest.strata is None else manifest.strata
     # Without stratification only the number of images counts: as if there were one class.
     kinds = np.unique(strata[pool], return_inverse=True)[1] if stratify else np.zeros(len(pool), dtype=np.int64)
     num_kinds = int(kinds.max()) + 1

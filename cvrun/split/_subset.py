@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvrun.data import Manifest
+from cvrun.data._labels import kinds_of, with_label
 from cvrun.errors import DataError
 from cvrun.split import Indices
 
@@ -30,19 +31,22 @@ def subset(manifest: Manifest, rows: Indices, fraction: float, seed: int) -> Ind
     """
     if fraction == 1:
         return rows
+    kinds, _ = kinds_of(manifest)
     size = math.floor(fraction * len(rows) + 0.5)
     if manifest.groups is None:
         names = [manifest.ids[i] for i in rows.tolist()]
-        taken = rows[_images(manifest.labels[rows], names, size, seed)]
+        taken = rows[_images(kinds[rows], names, size, seed)]
     else:
         # An image without a group, which only a synthetic one may be, is one by itself.
         groups = [manifest.groups[i] or f"\0{manifest.ids[i]}" for i in rows.tolist()]
-        taken = rows[_groups(manifest.labels[rows], groups, size, seed)]
-    lost = np.flatnonzero((manifest.counts(rows) > 0) & (manifest.counts(taken) == 0))
+        taken = rows[_groups(kinds[rows], groups, size, seed)]
+    before, after = with_label(manifest, rows), with_label(manifest, taken)
+    lost = np.flatnonzero((before > 0) & (after == 0))
     if len(lost):
-        worst = int(lost[np.argmin(manifest.counts(rows)[lost])])
+        worst = int(lost[np.argmin(before[lost])])
         message = f"data.subset={fraction:g}: {len(taken):,} of {len(rows):,} training images hold none of class"
-        which = f"'{manifest.classes[worst]}', of which there are {manifest.counts(rows)[worst]}"
+        called = manifest.classes if manifest.sets is None else manifest.sets.names
+        which = f"'{called[worst]}', of which there are {before[worst]}"
         more = f" ({len(lost)} such classes)" if len(lost) > 1 else ""
         raise DataError(f"{message} {which}{more}, expected at least one a class", "take a larger subset")
     return np.sort(taken)

@@ -8,6 +8,7 @@ import numpy as np
 
 from cvrun import rng
 from cvrun.data import Manifest
+from cvrun.data._labels import kind_counts, kinds_of
 from cvrun.errors import ConfigError, DataError, require
 from cvrun.split import Indices, Split, checked, pool
 from cvrun.split._carve import assign, carve, check_size, groups_of, require_grouping
@@ -73,18 +74,18 @@ def _by_image(config: Config, manifest: Manifest, rows: Indices) -> Indices:
     if len(rows) < config.folds:
         raise DataError(f"split: {len(rows)} images, expected at least one for each of {config.folds} folds")
     if config.stratify:
-        counts = manifest.counts(rows)
+        counts, (kinds, names) = kind_counts(manifest, rows), kinds_of(manifest)
         scarce = np.flatnonzero((counts > 0) & (counts < config.folds))
         if len(scarce):
             worst = int(scarce[np.argmin(counts[scarce])])
             raise DataError(
-                f"split: class '{manifest.classes[worst]}' has {counts[worst]} images ({len(scarce)} such classes),"
+                f"split: class '{names[worst]}' has {counts[worst]} images ({len(scarce)} such classes),"
                 f" expected at least one for each of {config.folds} folds",
                 "set split.stratify=false, lower split.folds, or leave the rarest classes out",
             )
-        strata = manifest.labels if manifest.strata is None else manifest.strata
+        strata = kinds if manifest.strata is None else manifest.strata
         # Dealt out in turn, class by class and stratum by stratum.
-        order = order[np.lexsort((strata[rows[order]], manifest.labels[rows[order]]))]
+        order = order[np.lexsort((strata[rows[order]], kinds[rows[order]]))]
     fold = np.empty(len(rows), dtype=np.int64)
     fold[order] = np.arange(len(rows)) % config.folds
     return fold

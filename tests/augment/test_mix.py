@@ -142,3 +142,10 @@ def test_masks_cannot_be_mixed(pictures, keys_of, alphas, key):
     masks = Batch(images, images[:, 0].long(), torch.arange(4))
     with pytest.raises(ConfigError, match=rf"augment\.{key}: expected 0"):
         _mix.Mix(*alphas, 1.0, 0.5, K)(masks, keys_of(4))
+
+
+def test_labels_are_mixed_in_the_shares_of_the_images():
+    labels = torch.tensor([[1, 0, 1], [0, 1, 1]], dtype=torch.uint8)
+    mixed = _mix.soft_target(labels, torch.tensor([0.25, 0.5]), 3)
+    assert mixed.dtype == torch.float32
+    assert mixed.tolist() == [[0.75, 0.25, 1.0], [0.5, 0.5, 1.0]]

@@ -18,6 +18,7 @@ CONFIG = Config(
     hash_column=None,
     weight_column=None,
     synthetic_column=None,
+    label_separator=None,
     classes=None,
     size=8,
     channels=3,
@@ -319,3 +320,39 @@ def test_errors_have_the_exit_code_of_data(tmp_path: Path) -> None:
     with pytest.raises(CvrunError) as caught:
         build(write(tmp_path, "path,label\nimages/9.png,a\n"))
     assert caught.value.exit_code == 3
+
+
+SEVERAL = {"label_separator": ";", "label_column": "label"}
+
+
+def test_an_image_has_any_number_of_labels_where_there_is_a_separator(tmp_path: Path) -> None:
+    text = "path,label\nimages/0.png,b; a\nimages/1.png,\nimages/2.png,c\nimages/3.png,a;b\n"
+    manifest = load(tmp_path, text, **SEVERAL)
+    assert manifest.classes == ("(no label)", "c", "a;b")
+    assert manifest.labels.tolist() == [2, 0, 1, 2]
+    assert manifest.sets is not None and manifest.sets.names == ("a", "b", "c")
+    assert manifest.sets.members[manifest.labels].tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1], [1, 1, 0]]
+
+
+def test_labels_have_the_order_of_classes_and_may_occur_nowhere(tmp_path: Path) -> None:
+    manifest = load(tmp_path, "path,label\nimages/0.png,b;a\n", classes=("b", "z", "a"), **SEVERAL)
+    assert manifest.classes == ("b;a",)
+    assert manifest.sets is not None and manifest.sets.names == ("b", "z", "a")
+
+
+def test_defects_of_labels_are_named_and_counted(tmp_path: Path) -> None:
+    text = "path,label\nimages/0.png,a;;b\nimages/1.png,a;a\nimages/2.png,nan\n"
+    message = refused(replace(write(tmp_path, text), label_separator=";"))
+    assert "row 2, column 'label': 'a;;b', expected a label before and behind each ';'" in message
+    assert "3 defects in 3 rows" in message
+
+
+def test_a_table_without_any_label_is_refused(tmp_path: Path) -> None:
+    config = replace(write(tmp_path, "path,label\nimages/0.png,\n"), label_separator=";")
+    with pytest.raises(ValueError, match="label_separator=;: expected an image with a label, but none has one"):
+        build(config)
+
+
+def test_a_separator_is_no_space() -> None:
+    with pytest.raises(ValueError, match="label_separator= : expected null, or what is no space"):
+        replace(CONFIG, label_separator=" ")

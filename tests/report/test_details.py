@@ -79,3 +79,13 @@ def test_no_report_ends_in_an_internal_error(put, tmp_path, key, value, call):
         said = call("report", tmp_path, *more, *(("--force",) if not more else ()))
         assert "internal error" not in said.err and said.code == 0, said.err
     assert call("runs", tmp_path).code == 0
+
+
+WRONG = [[[1, 0]], [[1, 0, 0], [0, 1, 0], [0, 0, 1]], [], "no", [[1, -1], [0, 2]], [[1, "2"], [0, 0]]]
+
+
+@pytest.mark.parametrize("table", WRONG)
+def test_a_table_of_a_label_that_is_none_is_left_out(put, table):
+    sound = {"per_class": [{"class": "a", **ROW, "confusion": [[5, 1], [0, 2]]}]}
+    assert put(sound) == sound
+    assert put({"per_class": [{"class": "a", **ROW, "confusion": table}]}) == {}
