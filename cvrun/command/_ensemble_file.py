@@ -22,6 +22,9 @@ GREEDY = "greedy"
 """The mean of models that were selected."""
 
 _MAX_BYTES = 16 << 20
+_NAME_MAX, _PATH_MAX = 255, 4000
+"""[bytes], [characters] Longest names and paths of Linux, the latter with room for what stands before it."""
+
 _MOST = 1000
 """[runs] More are no ensemble."""
 
@@ -145,7 +148,8 @@ def _part(row: Any, folder: Path) -> Part:
     kinds = {"run": str, "run_id": str, "step": int, "weights": str, "picks": int}
     if not isinstance(row, dict) or any(type(row.get(name)) is not kind for name, kind in kinds.items()):
         raise ValueError(f"a member has not {', '.join(kinds)}")
-    if not 0 <= row["picks"] <= PICKS or "\0" in row["run"]:
+    longest = max(len(name.encode(errors="replace")) for name in row["run"].split("/"))
+    if not 0 <= row["picks"] <= PICKS or "\0" in row["run"] or longest > _NAME_MAX or len(row["run"]) > _PATH_MAX:
         raise ValueError("a member has picks or a folder that cannot be")
     run = Path(os.path.normpath(folder.resolve() / row["run"]))
     return Part(run, row["run_id"], row["step"], row["weights"], row["picks"])

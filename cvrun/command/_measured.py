@@ -178,14 +178,14 @@ def measure(run: Ready, images: Images, wanted: Asked) -> Measured:
     clusters = clusters_of(groups)
     looked = closer(wanted, plain.prediction, images.rows, trained.classes, features, metrics, clusters)
     sure = uncertainty(plain.prediction, metrics, clusters, run.resamples)
-    predictions.save(run.folder, name, plain, run.task, ids, trained.classes, sure, groups)
+    step = {"step": trained.step}
+    predictions.save(run.folder, name, plain, run.task, ids, trained.classes, step | sure, groups)
     augmented = sure_augmented = None
     if trained.tta:
         augmented = evaluate(trained.model, run.task, batches(), trained.autocast, trained.tta)
         sure_augmented = uncertainty(augmented.prediction, metrics, clusters, run.resamples)
-        predictions.save(
-            run.folder, name + run.views, augmented, run.task, ids, trained.classes, sure_augmented, groups
-        )
+        more = step | sure_augmented
+        predictions.save(run.folder, name + run.views, augmented, run.task, ids, trained.classes, more, groups)
     found, decided = plain.prediction, None
     if run.frozen is not None:
         decided = at_decision(run.frozen, found.probabilities, found.targets, images.part == "val", clusters)

@@ -16,6 +16,7 @@ from cvrun.command._run_folder import existing
 from cvrun.data import SPLITS
 from cvrun.errors import CheckpointError, ConfigError, DataError
 from cvrun.folder import RunFolder
+from cvrun.report.details import read_details
 from cvrun.report.openings import run_name
 from cvrun.trainer import checkpoint
 from cvrun.trainer.digest import digest
@@ -89,11 +90,15 @@ def predictions(folder: RunFolder, name: str) -> Predicted:
     """Give what a run, or an ensemble, saved under a name, such as val or test-tta.
 
     Raises:
-        DataError: If it saved nothing, or something that is damaged.
+        DataError: If it saved nothing, something that is damaged, or what other weights than its best ones predicted.
     """
     path = folder.predictions / f"{name}.npz"
     if not os.path.lexists(path):
         raise DataError(f"{path}: not there, expected saved predictions", _how(name))
+    step, best = read_details(folder.path, name).get("step"), (folder.read_status() or {}).get("best_step")
+    if type(step) is int and type(best) is int and step != best:
+        message = f"{path}: is of the weights of step {step:,}, the best ones are those of step {best:,}"
+        raise DataError(f"{message}, expected theirs", _how(name))
     found = read(path)
     sums = found.probabilities.sum(axis=1)
     fine = np.isfinite(found.probabilities).all() and found.probabilities.min() >= 0

@@ -57,6 +57,11 @@ def existing(path: Path) -> RunFolder:
     raise ConfigError(f"{path}: no such run", did_you_mean(path.name, beside) or "cvrun runs lists them")
 
 
+def contents(path: Path) -> list[str]:
+    """Give what a folder holds but its lock and what a process that was killed had begun to write."""
+    return [name for name in os.listdir(path) if name != ".lock" and not (name[:1] == "." and name.endswith(".tmp"))]
+
+
 def require_trained(folder: RunFolder) -> None:
     """See that a run has a training of its own.
 

@@ -20,7 +20,7 @@ from cvrun.card import COPY as CARD
 from cvrun.command._closer import Asked
 from cvrun.command._ingredients import Ingredient
 from cvrun.command._measured import Images, Ready, measure
-from cvrun.command._run_folder import SOUP, require_own_files
+from cvrun.command._run_folder import SOUP, contents, require_own_files
 from cvrun.command._saved_plan import read_plan
 from cvrun.command._souped import Souped
 from cvrun.errors import ConfigError
@@ -62,8 +62,9 @@ def place(asked: Path | None, first: RunFolder, identity: str) -> RunFolder:
     if os.path.lexists(path):
         require_own_files(folder)
         there = read(folder) if os.path.lexists(path / SOUP) else {}
-        if os.listdir(path) not in ([], [".lock"]) and there.get("id") != identity:
-            raise ConfigError(f"--output {path}: holds something else, expected a new folder")
+        if contents(path) and there.get("id") != identity:
+            hint = "remove the folder, or choose another with --output"
+            raise ConfigError(f"{path}: holds something else, expected a new folder or that of this soup", hint)
     return folder
 
 

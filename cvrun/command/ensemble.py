@@ -17,7 +17,7 @@ from cvrun.command._ensemble_file import GREEDY, Ensemble
 from cvrun.command._ensembled import Ensembled, Wanted, differences, ensembled
 from cvrun.command._members import Member, members
 from cvrun.command._output import show
-from cvrun.command._run_folder import require_own_files
+from cvrun.command._run_folder import contents, require_own_files
 from cvrun.config import load
 from cvrun.ensemble import MERGES, agreed
 from cvrun.errors import ConfigError
@@ -101,7 +101,7 @@ def content(folder: RunFolder, runs: Sequence[Member], wanted: Wanted, found: En
 def _selection(wanted: Wanted, found: Ensembled) -> dict[str, Any] | None:
     if found.selected is None:
         return None
-    names = [part.run_id for part in found.ensemble.parts]
+    names = [part.run.as_posix() for part in found.ensemble.parts]
     order = [names[position] for position in found.selected.order]
     scores = [-score if found.chosen.mode == "min" else score for score in found.selected.scores]
     return {"metric": wanted.metric, "fitted_on": "val", "order": order, "scores": scores}
@@ -138,14 +138,15 @@ def _output(asked: Path | None, runs: Sequence[Member], ensemble: Ensemble) -> R
     if not os.path.lexists(path):
         return folder
     require_own_files(folder)
-    if not os.listdir(path):
+    if not contents(path):
         return folder
     file = path / _ensemble_file.NAME
+    hint = "remove the folder, or choose another with --output"
     if not file.is_file():
-        raise ConfigError(f"--output {path}: holds something else, expected a new folder or that of this ensemble")
+        raise ConfigError(f"{path}: holds something else, expected a new folder or that of this ensemble", hint)
     there = _ensemble_file.read(file).id
     if there != ensemble.id:
-        raise ConfigError(f"--output {path}: holds ensemble {there}, expected a new folder or that of {ensemble.id}")
+        raise ConfigError(f"{path}: holds ensemble {there}, expected a new folder or that of {ensemble.id}", hint)
     return folder
 
 

@@ -53,14 +53,14 @@ def confirmed(settings: Sequence[Again], monitor: str, mode: str) -> str:
         found = one.found
         sure = [number(found.mean), number(found.sd), between(found.interval)] if found else ["-"] * 3
         rows.append([one.setting, number(one.picked.mean), f"{one.picked.n}", f"{len(one.scores)}", *sure])
-    columns = ["setting", f"picked for {monitor}", "n", "new seeds", "mean", "sd", "95% interval"]
+    columns = ["setting", "picked", "n", "new", "mean", "sd", "95% interval"]
     lines = [f"{one.setting}: {few(len(one.scores))}" for one in settings if few(len(one.scores))]
     lines += [_order(settings, mode), *_difference(settings, mode)]
-    lines.append(
-        "new seeds take the luck of a seed away, not that of the validation images, which picked and are the same"
-    )
+    lines.append("new seeds take the luck of a seed away, not that of the validation images: they are the same")
     return (
-        text_table(columns, rows, right=range(1, len(columns)))
+        printable(f"{monitor}: picked for, over n seeds; then of new seeds, with Student's interval")
+        + "\n\n"
+        + text_table(columns, rows, right=range(1, len(columns)))
         + "\n"
         + "".join(f"{printable(line)}\n" for line in lines)
     )
@@ -79,7 +79,7 @@ def plain(settings: Sequence[Again], mode: str) -> dict[str, Any]:
     """Give the same as values for programs."""
     places = order(settings, mode)
     return {
-        "order_stands": None if places is None else places == sorted(places),
+        "order_stands": None if places is None or len(places) < 2 else places == sorted(places),
         "settings": [
             {
                 "setting": one.setting,

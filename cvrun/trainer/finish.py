@@ -42,6 +42,6 @@ def _evaluated(run: Run, state: State, path: Path) -> dict[str, float]:
     for name, tta in (("val", PLAIN), ("val-tta", run.tta)) if run.tta else (("val", PLAIN),):
         batches = until_stopped(run.val_batches(), run.stop)
         evaluation = evaluate(model, run.task, batches, run.autocast, tta, run.together)
-        predictions.write(run, name, evaluation)
+        predictions.write(run, name, evaluation, state.best.step)
         found |= {f"{name.replace('-', '/')}/{metric}": value for metric, value in evaluation.metrics.items()}
     return found

@@ -83,7 +83,7 @@ def judge_if_due(run: Run, state: State) -> None:
     state.stopper.update(improved, score, state.step / run.plan.steps_per_epoch)
     state.evaluated = state.step
     if improved:
-        predictions.write(run, "val", evaluations[run.plan.judged])
+        predictions.write(run, "val", evaluations[run.plan.judged], state.step)
     save(run, state, improved)
 
 

@@ -15,10 +15,10 @@ from cvrun.task import Task
 from cvrun.trainer import Evaluation, Run
 
 
-def write(run: Run, name: str, evaluation: Evaluation) -> None:
-    """Write the evaluation of the validation split beside the run, as save does."""
+def write(run: Run, name: str, evaluation: Evaluation, step: int) -> None:
+    """Write the evaluation of the validation split, by the weights of a step, beside the run, as save does."""
     classes = run.checkpoint_meta["classes"]
-    save(run.folder, name, evaluation, run.task, run.val_ids, classes)
+    save(run.folder, name, evaluation, run.task, run.val_ids, classes, {"step": step})
 
 
 def save(

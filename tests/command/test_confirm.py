@@ -31,7 +31,7 @@ def test_new_seeds_are_trained_once_and_the_same_command_goes_on(call, finished,
     statuses = [tools.status(path) for path in new(tmp_path)]
     assert [status["state"] for status in statuses] == ["finished"] * 2
     scores = [status["score"] for status in statuses]
-    numbers = said.out.splitlines()[2].split()
+    numbers = said.out.splitlines()[4].split()
     picked = tools.status(finished)["score"]
     wanted = [f"{picked:.4f}", "1", "2", f"{statistics.fmean(scores):.4f}", f"{statistics.stdev(scores):.4f}"]
     assert numbers[2:7] == wanted and "2 seeds, fewer than 3" in said.out

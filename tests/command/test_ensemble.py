@@ -104,8 +104,8 @@ def test_j3_greedy_is_never_worse_on_val_than_the_best_run(call, three, metric):
     assert found["metrics"][metric] <= best if metric == "loss" else found["metrics"][metric] >= best
     assert found["metrics"][metric] == pytest.approx(selection["scores"][-1], rel=1e-6)
     assert (selection["fitted_on"], selection["metric"]) == ("val", metric)
-    ids = [row["run_id"] for row in found["members"]]
-    assert [row["picks"] for row in found["members"]] == [selection["order"].count(name) for name in ids]
+    runs = [row["run"] for row in found["members"]]
+    assert [row["picks"] for row in found["members"]] == [selection["order"].count(name) for name in runs]
     assert "optimistic" in call("ensemble", *three, "--merge", "greedy", "--metric", metric).out
 
 
@@ -203,7 +203,10 @@ def test_nothing_else_is_overwritten(call, three, tmp_path, tools):
         assert (said.code, said.out) == (2, "") and "holds something else" in said.err
     assert tools.files(a) == before
     (tmp_path / "mine").mkdir()
+    # What a process had begun that was killed.
+    (tmp_path / "mine" / ".ensemble.json.4242.tmp").touch()
     assert call("ensemble", a, b, "--output", tmp_path / "mine").code == 0
+    (tmp_path / "mine" / ".ensemble.json.4242.tmp").unlink()
     kept = tools.files(tmp_path / "mine")
     assert set(kept) == {"ensemble.json", "predictions/val.npz", "predictions/val.json"}
     for words in ((b, c), (a, b, "--merge", "vote")):

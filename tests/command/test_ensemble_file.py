@@ -83,6 +83,8 @@ def test_only_runs_that_count_are_merged(ensemble):
         ({"members": [{"run": "a", "run_id": "a", "step": 1, "weights": "a", "picks": -1}] * 2}, "picks"),
         ({"members": [{"run": "a", "run_id": "a", "step": 1, "weights": "a", "picks": 10**30}] * 2}, "picks"),
         ({"members": [{"run": "a\0", "run_id": "a", "step": 1, "weights": "a", "picks": 1}] * 2}, "folder"),
+        ({"members": [{"run": "a" * 300, "run_id": "a", "step": 1, "weights": "a", "picks": 1}] * 2}, "folder"),
+        ({"members": [{"run": "a/" * 3000, "run_id": "a", "step": 1, "weights": "a", "picks": 1}] * 2}, "folder"),
         ({"members": [{"run": "a", "run_id": "a", "step": 1, "weights": "a", "picks": 0}] * 2}, "no member counts"),
         ({"merge": "mean"}, "changed since"),
         ({"id": "00000000"}, "changed since"),

@@ -75,6 +75,21 @@ def test_weights_are_those_that_the_model_has(finished):
         _members._member(RunFolder(finished))
 
 
+def test_predictions_of_other_weights_than_the_best_are_refused(call, finished):
+    """As those of a test set that was opened before the run was trained further."""
+    assert call("test", finished, "--unseal").code == 0
+    assert len(predictions(RunFolder(finished), "test").ids) == 180
+    status = json.loads((finished / "status.json").read_text())
+    (finished / "status.json").write_text(json.dumps({**status, "best_step": 171}))
+    for name in ("val", "test"):
+        with pytest.raises(
+            DataError, match=rf"{name}.npz: is of the weights of step \d+, the best ones are .* step 171"
+        ):
+            predictions(RunFolder(finished), name)
+    said = call("compare", finished, finished, "--part", "test")
+    assert (said.code, said.out) == (3, "") and "cvrun test RUN --unseal writes them" in said.err
+
+
 def test_saved_predictions_are_probabilities(finished):
     one = _members._member(RunFolder(finished))
     assert len(predictions(one.folder, "val").ids) == 180

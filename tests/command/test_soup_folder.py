@@ -43,6 +43,10 @@ def test_what_else_is_there_is_left_alone(run, tmp_path):
     path = tmp_path / "outputs" / "soups" / "12345678"
     path.mkdir(parents=True)
     place(None, run, "12345678")
+    # What a process had begun that was killed.
+    (path / ".lock").touch()
+    (path / ".soup.json.4242.tmp").touch()
+    assert place(None, run, "12345678").path == path
     (path / "notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match="holds something else, expected a new folder"):
         place(None, run, "12345678")

@@ -16,7 +16,7 @@ B = again("b", 0.94, 0.93, 0.94, 0.95)
 
 
 def test_each_setting_has_n_mean_deviation_and_interval_beside_what_it_was_picked_for():
-    row = confirmed([A, B], "val/accuracy", "max").splitlines()[2].split()
+    row = confirmed([A, B], "val/accuracy", "max").splitlines()[4].split()
     low, high = stats.t.interval(0.95, 2, 0.91, stats.sem([0.90, 0.92, 0.91]))
     assert row == ["a", "0.9500", "1", "3", "0.9100", "0.0100", f"{low:.4f}", "to", f"{high:.4f}"]
 
@@ -47,7 +47,7 @@ def test_the_two_best_are_compared_seed_by_seed():
 def test_m18_fewer_than_three_seeds_are_said_and_none_has_no_numbers():
     text = confirmed([again("a", 0.9, 0.8, 0.7), again("b", 0.8, None, None)], "m", "max")
     assert "a: 2 seeds, fewer than 3" in text and "b: 0 seeds, fewer than 3" in text
-    assert text.splitlines()[3].split() == ["b", "0.8000", "1", "0", "-", "-", "-"]
+    assert text.splitlines()[5].split() == ["b", "0.8000", "1", "0", "-", "-", "-"]
 
 
 def test_values_for_programs():
@@ -56,6 +56,7 @@ def test_values_for_programs():
     assert found["settings"][0]["mean"] == pytest.approx(statistics.fmean(A.scores))
     assert found["settings"][0]["scores"][0] == {"seed": 1, "score": 0.90}
     assert plain([A, B], "max")["order_stands"] is False
+    assert plain([A], "max")["order_stands"] is None
 
 
 def test_control_characters_in_a_setting_are_inert():
