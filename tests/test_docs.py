@@ -44,6 +44,8 @@ def desk(tmp_path_factory):
         Image.fromarray(pixels).save(folder / "cells" / f"{i}.png")
         rows.append(f"{i}.png,{label},slide{i // 12}")
     (folder / "cells" / "manifest.csv").write_text("\n".join(rows))
+    findings = [f"{i}.png,{('', 'round', 'dark', 'round;dark')[i % 4]}" for i in range(240)]
+    (folder / "cells" / "findings.csv").write_text("\n".join(["path,label", *findings]))
     for page in PAGES:
         for block in blocks(page, "yaml"):
             if (name := re.match(r"# (mine/\S+)\n", block)) is not None:
