@@ -23,6 +23,18 @@ MOST = 1_000_000
 """Resamples beyond which nothing changes but the time."""
 
 
+_RANKING = ("roc_auc", "mean_average_precision")
+"""Metrics whose cost of a resample grows with images times classes, some 10 ns each on one thread."""
+
+_MOST_RANKED = 2 * 10**9
+"""[images x classes x resamples] Beyond which they have no interval: it would take minutes."""
+
+
+def too_slow(name: str, images: int, classes: int, resamples: int) -> bool:
+    """Give whether resamples of a metric would take minutes."""
+    return name in _RANKING and images * classes * resamples > _MOST_RANKED
+
+
 def add_resamples(parser: argparse.ArgumentParser) -> None:
     """Let a command take --resamples."""
     about = f"of the bootstrap for 95%% intervals; 0: none but that of accuracy; default: {bootstrap.RESAMPLES:,}"
@@ -78,12 +90,15 @@ def uncertainty(
     Returns:
         `intervals`: metric -> [low, high], None where there is none, which is also where all resamples agree: then the
         images do not show how far it varies. `uncertainty`: confidence, unit (image or group), units, resamples,
-        undefined, metric -> how many resamples had no value, where some had none, and percentile, the metrics whose
-        interval is one of percentiles, because no BCa interval exists.
+        undefined, metric -> how many resamples had no value, where some had none, percentile, the metrics whose
+        interval is one of percentiles, because no BCa interval exists, and slow, those left out for their time.
     """
     units = len(prediction.targets) if clusters is None else int(clusters.max()) + 1
     rates = "subset_accuracy" if prediction.several else "accuracy"
-    functions = {m.name: _of(m, prediction) for m in metrics if m.name != rates} if resamples and units > 1 else {}
+    size = len(prediction.targets), prediction.num_classes, resamples
+    slow = [metric.name for metric in metrics if too_slow(metric.name, *size)]
+    wanted = [m for m in metrics if m.name not in (rates, *slow)] if resamples and units > 1 else []
+    functions = {metric.name: _of(metric, prediction) for metric in wanted}
     drawn = bootstrap.intervals(functions, len(prediction.targets), resamples, clusters=clusters)
     found: dict[str, list[float] | None] = {}
     for metric in metrics:
@@ -99,7 +114,7 @@ def uncertainty(
     how = {"confidence": 0.95, "unit": "image" if clusters is None else "group", "units": units, **more}
     return {
         "intervals": found,
-        "uncertainty": {**how, "resamples": resamples, "undefined": undefined, "percentile": plain},
+        "uncertainty": {**how, "resamples": resamples, "undefined": undefined, "percentile": plain, "slow": slow},
     }
 
 

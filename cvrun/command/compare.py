@@ -14,7 +14,7 @@ import numpy as np
 from cvrun.command._arguments import parser_of
 from cvrun.command._compared import Model, by_setting, comparison, models_of
 from cvrun.command._ensemble_file import NAME
-from cvrun.command._intervals import add_resamples, saved_clusters
+from cvrun.command._intervals import add_resamples, saved_clusters, too_slow
 from cvrun.command._members import predictions, together
 from cvrun.command._output import show
 from cvrun.command._run_folder import existing, require_own_files
@@ -46,6 +46,9 @@ def run(arguments: list[str]) -> int:
     hint = "models are compared on the same images; what is val in one may be training in another"
     found = together([predictions(folder, name) for folder in folders], hint)
     metrics = _metrics(given.metric, metrics_of(len(found.classes)), folders[0])
+    if not given.metric:
+        size = len(found.ids), len(found.classes), given.resamples * len(folders)
+        metrics = [metric for metric in metrics if not too_slow(metric.name, *size)]
     known = (saved_clusters(folder, found.ids, given.part) for folder in folders)
     clusters = next((each for each in known if each is not None), None)
     told = comparison(models, found, metrics, clusters, given.resamples)

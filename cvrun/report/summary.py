@@ -101,6 +101,8 @@ def sure(found: Mapping[str, Any]) -> str:
     lines = [f"95% intervals over {noun}: of {found.get('rate', 'accuracy')} Wilson's{others}"]
     if found["percentile"]:
         lines.append(f"of {', '.join(found['percentile'])} percentile intervals, as there is no BCa interval")
+    if found["slow"]:
+        lines.append(f"of {', '.join(found['slow'])} none, it would take minutes; fewer --resamples give them")
     if found["undefined"]:
         said = ", ".join(f"{name} {count:,}" for name, count in found["undefined"].items())
         lines.append(f"resamples without a value, left out: {said}")

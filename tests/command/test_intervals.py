@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvrun.command._intervals import clusters_of, saved_clusters, uncertainty
+from cvrun.command import _intervals
+from cvrun.command._intervals import clusters_of, saved_clusters, too_slow, uncertainty
 from cvrun.errors import ConfigError
 from cvrun.folder import RunFolder
 from cvrun.interval import rate, wilson
 from cvrun.metric import Metric, Prediction, accuracy, brier, macro_f1, roc_auc
+from cvrun.report.summary import sure
 
 MEASURED = tuple(
     Metric(module.__name__.rpartition(".")[2], module.MODE, module.values)
@@ -43,7 +45,15 @@ def test_m9_accuracy_has_wilsons_interval_and_a_mean_that_of_its_standard_error(
     half = 1.959964 * each.std() / 20
     low, high = found["intervals"]["brier"]
     assert (low, high) == pytest.approx((each.mean() - half, each.mean() + half), abs=0.1 * half)
-    how = {"confidence": 0.95, "unit": "image", "units": 400, "resamples": 4000, "undefined": {}, "percentile": []}
+    how = {
+        "confidence": 0.95,
+        "unit": "image",
+        "units": 400,
+        "resamples": 4000,
+        "undefined": {},
+        "percentile": [],
+        "slow": [],
+    }
     assert found["uncertainty"] == how
 
 
@@ -75,6 +85,16 @@ def test_nothing_is_said_where_the_images_do_not_show_it():
     assert [name for name, ends in without["intervals"].items() if ends] == ["accuracy"]
     nan = Metric("nan", "max", lambda prediction, weights: np.where(weights[:, 0] == 1, math.nan, weights[:, 0]))
     assert uncertainty(two_classes(30), (nan,), None, 500)["intervals"] == {"nan": None}
+
+
+def test_what_would_take_minutes_is_left_out_and_named(monkeypatch):
+    assert not too_slow("roc_auc", 10_000, 10, 2000) and not too_slow("loss", 10**6, 1000, 2000)
+    assert too_slow("roc_auc", 50_000, 100, 2000) and not too_slow("roc_auc", 50_000, 100, 200)
+    monkeypatch.setattr(_intervals, "_MOST_RANKED", 100 * 2 * 500 - 1)
+    found = uncertainty(two_classes(100), MEASURED, None, 500)
+    assert found["intervals"]["roc_auc"] is None and found["intervals"]["brier"] is not None
+    assert found["uncertainty"]["slow"] == ["roc_auc"]
+    assert "of roc_auc none, it would take minutes; fewer --resamples give them" in sure(found["uncertainty"])
 
 
 @pytest.fixture(scope="module")
