@@ -6,11 +6,10 @@ validation image once, so that no model has seen the label that it is asked abou
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,10 @@ from cvrun.errors import DataError
 
 LEAST = 1e-12
 """Probability that counts instead of a smaller one: the losses of several runs are to have a mean."""
+
+_ARRAYS = ("ids", "targets", "probabilities", "classes")
+
+_Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -61,34 +64,57 @@ class Suspect:
     runs: int
 
 
-def read(path: Path) -> Predicted:
+def read(path: Path, several: bool | None = False) -> Predicted:
     """Give the predictions in a file that a run wrote.
 
+    Args:
+        path: The file.
+        several: Whether images are to have any number of labels, labels then being 0 or 1, int64 (N, K); None: either.
+
     Raises:
-        DataError: If there is none, or it is damaged.
+        DataError: If there is none, it is damaged, or several is not as it is to be.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            ids, labels = file["ids"], file["targets"]
-            probabilities, classes = file["probabilities"].astype(np.float64), file["classes"]
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            ids, labels, probabilities, classes = (arrays[name] for name in _ARRAYS)
     except FileNotFoundError as error:
         message = f"{path}: not there, expected the predictions of a run that was evaluated"
         raise DataError(message, "cvrun eval RUN writes them") from error
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: damaged ({error}), expected predictions", "cvrun eval RUN writes them") from error
-    if labels.ndim == 2 and labels.shape == probabilities.shape:
+    except Exception as error:
+        # What numpy says may advise to open a file that can then run code.
+        reason = f"no array {error}" if isinstance(error, KeyError) else type(error).__name__
+        raise _damaged(path, reason) from error
+    found = labels.ndim == 2 and labels.shape == probabilities.shape
+    if several is not None and found != several:
+        if not found:
+            raise _damaged(path, "no 0 or 1 for each label")
         message = f"{path}: predictions of any number of labels an image (task=multilabel)"
         raise DataError(f"{message}, expected those of one class an image (task=classification)")
+    if fault := _fault(ids, labels, probabilities, classes):
+        raise _damaged(path, fault)
+    labels, probabilities = labels.astype(np.int64), probabilities.astype(np.float64)
+    return Predicted(path, ids.tolist(), labels, probabilities, classes.tolist())
+
+
+def _fault(ids: _Array, labels: _Array, probabilities: _Array, classes: _Array) -> str:
+    """Give what is wrong with arrays of a file; nothing where they are predictions."""
+    if ids.dtype.kind != "U" or classes.dtype.kind != "U":
+        return "ids and classes are not text"
+    if labels.dtype.kind not in "iu" or probabilities.dtype.kind != "f":
+        return "targets are not whole numbers, or probabilities no floats"
     shape = (*ids.shape, *classes.shape)
-    fits = (
-        ids.ndim == 1
-        and labels.shape == ids.shape
-        and probabilities.shape == shape
-        and np.issubdtype(labels.dtype, np.integer)
-    )
-    if not fits or len(ids) == 0 or labels.min() < 0 or labels.max() >= shape[1]:
-        raise DataError(f"{path}: damaged (shapes do not fit), expected predictions", "cvrun eval RUN writes them")
-    return Predicted(path, ids.tolist(), labels.astype(np.int64), probabilities, classes.tolist())
+    several = labels.ndim == 2
+    if ids.ndim != 1 or len(ids) == 0 or probabilities.shape != shape:
+        return "shapes do not fit"
+    if labels.shape != (shape if several else ids.shape):
+        return "shapes do not fit"
+    if labels.min() < 0 or labels.max() >= (2 if several else shape[1]):
+        return "targets beyond the classes"
+    return "" if np.isfinite(probabilities).all() else "its rows are no probabilities"
+
+
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(f"{path}: damaged ({reason}), expected predictions", "cvrun eval RUN writes them")
 
 
 def rank(predictions: Sequence[Predicted]) -> list[Suspect]:

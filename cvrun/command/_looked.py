@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvrun.audit.suspects import read
 from cvrun.cutoff import selective
-from cvrun.errors import CheckpointError
+from cvrun.errors import CheckpointError, DataError
 from cvrun.metric import Prediction
 from cvrun.metric._confidence import confidence
 from cvrun.metric._curves import Curve, pr_curve, reliability, roc_curve
@@ -41,17 +42,13 @@ def looked_at(path: Path, pictures: Pictures) -> Looked | None:
     if not path.is_file():
         return None
     try:
-        with path.open("rb") as file, np.load(file) as content:
-            prediction = Prediction(content["probabilities"], content["targets"])
-            ids, classes = content["ids"].tolist(), content["classes"].tolist()
-        shapes = prediction.probabilities.shape, prediction.targets.shape
-        several = prediction.several
-    except Exception as error:
-        raise CheckpointError(f"{path}: damaged ({type(error).__name__})", "cvrun eval RUN writes it anew") from error
-    if several:
+        read_in = read(path, several=None)
+    except DataError as error:
+        raise CheckpointError(str(error)) from error
+    if read_in.labels.ndim == 2:
         return None
-    if shapes != ((len(ids), len(classes)), (len(ids),)) or not ids:
-        raise CheckpointError(f"{path}: its arrays do not belong together", "cvrun eval RUN writes it anew")
+    prediction = Prediction(read_in.probabilities.astype(np.float32), read_in.labels)
+    ids, classes = read_in.ids, read_in.classes
     worst, confident, errors = _most_wrong(prediction)
     calls = {name: _calls(prediction, k) for k, name in enumerate(classes)} if len(classes) <= _FEW_CLASSES else {}
     rows = list(dict.fromkeys([*worst, *confident, *(i for two in calls.values() for rows in two for i in rows)]))

@@ -12,13 +12,14 @@ from cvrun.command._output import show
 from cvrun.command._report_data import own_data
 from cvrun.command._report_decision import decision_of
 from cvrun.command._report_folder import holds_runs, runs_below
+from cvrun.command._report_intervals import record_of
 from cvrun.command._report_slices import Data, slices_of
 from cvrun.command._run_folder import existing
 from cvrun.errors import ConfigError, printable
 from cvrun.folder import RunFolder, write_atomic
 from cvrun.report.checklist_shown import checklist_markdown, checklist_values
 from cvrun.report.markdown import markdown, markdown_sweep, plain, plain_sweep
-from cvrun.report.run_record import RunRecord, read_record
+from cvrun.report.run_record import RunRecord
 
 
 def with_looked(record: RunRecord, folder: RunFolder, data: Data, by: Sequence[str]) -> RunRecord:
@@ -52,13 +53,14 @@ def other_format(path: Path, form: str, by: Sequence[str] = ()) -> str:
 
     Raises:
         ConfigError: If there is no such run, or no such column.
-        DataError: If its predictions are damaged.
+        CheckpointError: If its predictions are damaged.
+        DataError: If those for its decision are.
     """
     if holds_runs(path):
         sweep = runs_below(path)
         return markdown_sweep(sweep) if form == "md" else _json(plain_sweep(sweep))
     folder = existing(path)
-    record = with_looked(read_record(folder, [], None), folder, lambda: own_data(folder), by)
+    record = with_looked(record_of(folder, [], None), folder, lambda: own_data(folder), by)
     return markdown(record) if form == "md" else _json(plain(record))
 
 
@@ -73,8 +75,9 @@ def checklist_of(path: Path, name: str, form: str, output: Path | None) -> str:
 
     Raises:
         ConfigError: If there is no such run.
+        CheckpointError: If its predictions are damaged.
     """
-    record = read_record(existing(path), [], None)
+    record = record_of(existing(path), [], None)
     if form == "json":
         return _json(checklist_values(record, name))
     return checklist_markdown(record, name, seen_from(path, output.parent if output else Path()))

@@ -15,6 +15,7 @@ from cvrun.command._output import show
 from cvrun.command._report_data import own_data
 from cvrun.command._report_folder import folder_page, holds_runs
 from cvrun.command._report_formats import checklist_of, give, other_format, seen_from, with_looked
+from cvrun.command._report_intervals import record_of
 from cvrun.command._run_folder import existing
 from cvrun.command._thumbnails import thumbnails
 from cvrun.errors import ConfigError, printable
@@ -24,7 +25,6 @@ from cvrun.report.checklist_items import GUIDELINES
 from cvrun.report.checklist_shown import checklist_section
 from cvrun.report.page import require_replaceable, write_page
 from cvrun.report.run_page import run_page
-from cvrun.report.run_record import read_record
 
 
 def run(arguments: list[str]) -> int:
@@ -97,7 +97,7 @@ def page_of(folder: RunFolder, wanted: Shown, path: Path) -> str:
 
     looked = looked_at(folder.predictions / "val.npz", found)
     rows = read_records(folder.records) if folder.records.is_file() else []
-    record = read_record(folder, rows, looked)
+    record = record_of(folder, rows, looked)
     record = with_looked(record, folder, data, wanted.by)
     place = seen_from(folder.path, path.parent)
     more = [checklist_section(record, wanted.guideline, place)] if wanted.guideline else []

@@ -64,7 +64,7 @@ def test_damaged_predictions_are_one_line(tmp_path, content):
 def test_predictions_that_do_not_fit_are_damaged(tmp_path):
     with pytest.raises(DataError, match="shapes do not fit"):
         read(saved(tmp_path / "a.npz", ["x", "y"], [0, 1], [[0.5, 0.5]]))
-    with pytest.raises(DataError, match="shapes do not fit"):
+    with pytest.raises(DataError, match="targets beyond the classes"):
         read(saved(tmp_path / "b.npz", ["x"], [2], [[0.5, 0.5]]))
 
 
@@ -82,13 +82,31 @@ def test_predictions_that_are_not_there_are_one_line(tmp_path):
         {"targets": np.array([0.0])},
         {"probabilities": np.array([["a", "b"]])},
         {"classes": np.array([["a"], ["b"]])},
+        {"classes": np.array([1, 2])},
+        {"ids": np.array([1])},
+        {"targets": np.array([-1])},
+        {"probabilities": np.array([["0.5", "0.5"]])},
+        {"probabilities": np.array([[np.nan, 0.5]])},
+        {"ids": np.array(["x"], object)},
     ],
 )
 def test_predictions_of_other_shapes_or_kinds_are_one_line(tmp_path, changed):
     whole = {"ids": np.array(["x"]), "targets": np.array([0]), "probabilities": np.array([[0.5, 0.5]])}
     np.savez(tmp_path / "a.npz", **{**whole, "classes": np.array(["a", "b"]), **changed})
-    with pytest.raises(DataError, match="damaged"):
+    with pytest.raises(DataError, match="damaged") as caught:
         read(tmp_path / "a.npz")
+    assert "pickle" not in str(caught.value)
+
+
+def test_labels_of_any_number_are_read_where_they_are_asked_for(tmp_path):
+    path = saved(tmp_path / "a.npz", ["x"], [[0, 1]], [[0.25, 0.75]])
+    assert read(path, several=True).labels.tolist() == read(path, several=None).labels.tolist() == [[0, 1]]
+    with pytest.raises(DataError, match="task=multilabel"):
+        read(path)
+    with pytest.raises(DataError, match="no 0 or 1"):
+        read(saved(tmp_path / "b.npz", ["x"], [1], [[0.25, 0.75]]), several=True)
+    with pytest.raises(DataError, match="beyond"):
+        read(saved(tmp_path / "c.npz", ["x"], [[0, 2]], [[0.25, 0.75]]), several=True)
 
 
 def test_a_bit_in_the_middle_of_compressed_predictions_is_one_line(tmp_path):

@@ -74,7 +74,7 @@ def test_a_damaged_file_is_one_line(tmp_path):
     with pytest.raises(CheckpointError, match="damaged"):
         looked_at(path, no_pictures)
     saved(path, [[0.5, 0.5]], [0], ["a", "b", "c"])
-    with pytest.raises(CheckpointError, match="do not belong together"):
+    with pytest.raises(CheckpointError, match="shapes do not fit"):
         looked_at(path, no_pictures)
 
 
@@ -124,3 +124,23 @@ def test_m19_false_negatives_and_false_positives_of_few_classes_are_sorted(tmp_p
     assert len(asked) == len(set(asked))
     four = saved(tmp_path / "four.npz", [[0.4, 0.2, 0.2, 0.2]], [1], ["a", "b", "c", "d"])
     assert looked_at(four, no_pictures).calls == {}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"probabilities": np.array([[np.nan, 0.5]])},
+        {"probabilities": np.array([["a", "b"]])},
+        {"targets": np.array([5])},
+        {"targets": np.array([0.5])},
+        {"classes": np.array([1, 2])},
+        {"ids": np.array([3])},
+        {"ids": np.array(["x"], object)},
+    ],
+)
+def test_arrays_that_are_no_predictions_are_one_line(tmp_path, changed):
+    whole = {"ids": np.array(["x"]), "targets": np.array([0]), "probabilities": np.array([[0.5, 0.5]])}
+    np.savez(tmp_path / "val.npz", **{**whole, "classes": np.array(["a", "b"]), **changed})
+    with pytest.raises(CheckpointError, match="damaged") as caught:
+        looked_at(tmp_path / "val.npz", no_pictures)
+    assert "pickle" not in str(caught.value)

@@ -46,6 +46,7 @@ def record(name=HOSTILE, state="finished"):
         "metrics": {"accuracy": 0.85, "kappa": 0.7, "loss": None},
         "per_class": [{"class": name, "f1": 0.8}, {"class": "dog", "f1": 0.9}],
         "confusion_matrix": [[8, 2], [1, 9]],
+        "intervals": {"accuracy": [0.640, 0.948]},
     }
     rows = [{"step": i, "epoch": i / 2, "train/loss": 1 / i, "train/lr": 0.1, "val/accuracy": 0.5} for i in (2, 4, 6)]
     counts = {"train": [80, 80], "val": [10, 10], "test": [10, 10]}
