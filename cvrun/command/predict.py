@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -74,7 +75,12 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
             raise DataError(f"{path}: no such file or folder, expected images")
     if not found:
         raise DataError(f"{' '.join(str(path) for path in paths)}: no images found, expected at least one")
-    return list(found)
+    # Several paths may lead to one file; a link beside it is another image, as it has another name.
+    place = functools.cache(os.path.realpath)
+    once: dict[tuple[str, str], Path] = {}
+    for path in found:
+        once.setdefault((place(path.parent), path.name), path)
+    return list(once.values())
 
 
 class Standard:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -289,3 +290,15 @@ def test_the_name_of_a_class_is_no_markup(call, image_folder, tmp_path):
     assert sum(line.startswith("[red]x ") for line in said.out.splitlines()) == 1
     run = next(tmp_path.glob("outputs/run/*"))
     assert call("predict", run, image_folder / "dog" / "00.png").out.startswith("path,label,score,[red]x,dog,owl\n")
+
+
+def test_one_file_by_several_paths_comes_once_and_links_beside_it_are_images(tmp_path, monkeypatch):
+    (tmp_path / "ph" / "sub").mkdir(parents=True)
+    for name in ("im1.png", "sub/im2.png"):
+        (tmp_path / "ph" / name).write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    ph = Path("ph")
+    found = [ph / "im1.png", ph / "sub" / "im2.png"]
+    assert image_files([ph, Path("ph/sub/../im1.png"), Path("ph/sub/../sub/im2.png"), tmp_path / "ph"]) == found
+    (ph / "other.png").symlink_to("im1.png")
+    assert image_files([ph]) == [found[0], ph / "other.png", found[1]]
