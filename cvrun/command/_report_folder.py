@@ -45,5 +45,7 @@ def runs_below(folder: Path) -> Sweep:
     """
     sweep = read_sweep(folder)
     if not sweep.runs:
-        raise ConfigError(f"{folder}: no run at or below it, expected a folder with runs", "cvrun runs lists them")
+        left = f" but {sweep.aside} that rerun=true has put aside" if sweep.aside else ""
+        message = f"{folder}: no run at or below it{left}, expected a folder with runs"
+        raise ConfigError(message, "cvrun runs lists them")
     return with_picking(sweep)

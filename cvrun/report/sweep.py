@@ -53,8 +53,14 @@ class SweepRun:
 
     @property
     def in_place(self) -> bool:
-        """Whether it lies where its id says, and so has not been put aside."""
+        """Whether its folder has its id as name."""
         return bool(Path(self.facts["path"]).name == self.facts["id"])
+
+    @property
+    def put_aside(self) -> bool:
+        """Whether rerun=true has given its folder the name of a run that was put aside, such as 3fa9c1d2.1."""
+        name, _, number = Path(self.facts["path"]).name.rpartition(".")
+        return name == self.facts["id"] and number.isdecimal()
 
     @property
     def counts(self) -> bool:
@@ -91,9 +97,9 @@ class Sweep:
 
     Attributes:
         folder: As it was named.
-        runs: All but those put aside, the best first; those that cannot be compared come last.
+        runs: All but those put aside and copies, the best first; those that cannot be compared come last.
         varying: Keys of which those runs have several values, in the order of the configuration.
-        aside: How many runs a later one of the same id has put aside.
+        aside: How many runs a later one of the same id has put aside, or are copies of one under another name.
         openings: Lines about test sets.
         picking: What picking the best of the ranked runs comes to, where that has been worked out.
         not_picked: Why it has not.
@@ -161,7 +167,9 @@ def sweep_of(folder: Path, found: Sequence[SweepRun], openings: Sequence[str] = 
         found: All of them, those put aside too.
         openings: Lines about test sets.
     """
-    kept = [run for run in found if run.in_place]
+    # A folder of another name is a run that was renamed, or the copy of one that is there as well.
+    there = {run.facts["id"] for run in found if run.in_place}
+    kept = [run for run in found if run.in_place or not (run.put_aside or run.facts["id"] in there)]
     return Sweep(folder.as_posix(), sorted(kept, key=_rank), varying_keys(kept), len(found) - len(kept), openings)
 
 

@@ -51,7 +51,7 @@ def outcome(sweep: Sweep) -> list[str]:
     if sweep.others:
         lines.append(f"{sweep.others:,} finished runs were scored by another metric and are in the table alone.")
     if sweep.aside:
-        lines.append(f"{sweep.aside:,} runs that a later one has put aside are left out.")
+        lines.append(f"{sweep.aside:,} runs that a later one has put aside, or that are copies, are left out.")
     return lines
 
 

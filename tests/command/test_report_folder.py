@@ -99,3 +99,11 @@ def test_in_a_browser_the_runs_are_sorted_by_number_with_the_keyboard(tmp_path):
     assert [float(each) for each in found["up"]] == [1e-5, 0.02, 0.1, 3.0, 10.0]
     # What has no score stays last.
     assert found["scores"] == ["0.5000", "0.5100", "0.5200", "0.5300", "-"]
+
+
+def test_renamed_runs_have_a_page_and_those_put_aside_alone_are_named(tmp_path, call):
+    write(tmp_path / "x", "a", 0.5, lr=0.1).rename(tmp_path / "x" / "exp" / "mine")
+    assert call("report", tmp_path / "x").code == 0
+    write(tmp_path / "y", "a", 0.5, lr=0.1).rename(tmp_path / "y" / "exp" / "a.1")
+    with pytest.raises(ConfigError, match="no run at or below it but 1 that rerun=true has put aside"):
+        runs_below(tmp_path / "y")

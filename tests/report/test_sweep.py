@@ -58,7 +58,7 @@ def test_a_score_by_another_metric_is_not_ranked_with_the_others(tmp_path):
 
 def test_a_run_put_aside_is_left_out_and_counted(tmp_path):
     write(tmp_path, "a", 0.5, lr=0.1)
-    write(tmp_path, "b", 0.6, lr=0.1).rename(tmp_path / "exp" / "b.aside")
+    write(tmp_path, "b", 0.6, lr=0.1).rename(tmp_path / "exp" / "b.1")
     sweep = read_sweep(tmp_path)
     assert [run.facts["id"] for run in sweep.runs] == ["a"] and sweep.aside == 1
 
@@ -77,3 +77,11 @@ def test_values_are_shown_as_a_configuration_has_them():
     assert [shown(v) for v in (None, True, 0.1, 1e-05, 3, "5%", [1, 2])] == [
         *("null", "true", "0.1", "1e-05", "3", "5%", "[1, 2]")
     ]
+
+
+def test_a_run_whose_folder_was_renamed_counts_and_a_copy_beside_it_does_not(tmp_path):
+    write(tmp_path, "a", 0.5, lr=0.1).rename(tmp_path / "exp" / "my best run")
+    assert [run.facts["id"] for run in read_sweep(tmp_path).runs] == ["a"]
+    write(tmp_path, "a", 0.5, lr=0.1)
+    sweep = read_sweep(tmp_path)
+    assert [Path(run.facts["path"]).name for run in sweep.runs] == ["a"] and sweep.aside == 1
