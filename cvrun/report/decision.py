@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -71,11 +72,12 @@ def rates_table(rows: Sequence[Mapping[str, Any]]) -> str:
         name = str(row["class"])
         share = [_share(row, rate) for rate in ("sensitivity", "specificity", "ppv", "npv")]
         found.append([name, f"{row['tp'] + row['fn']:,}", number(row["prevalence"]), *share[:2]])
-        called.append([name, *share[2:], _ratio(row["lr_positive"]), _ratio(row["lr_negative"])])
+        called.append([name, *share[2:], *ratios(row)])
     # Side by side they would be wider than most terminals.
     first = text_table(["class", "images", "prevalence", "sensitivity (95%)", "specificity (95%)"], found, right=_RIGHT)
     second = text_table(["class", "PPV (95%)", "NPV (95%)", "LR+", "LR-"], called, right=_RIGHT)
-    return f"\n{first}\n{second}"
+    note = infinite(rows)
+    return f"\n{first}\n{second}" + (f"{note}\n" if note else "")
 
 
 def calibration_table(found: Mapping[str, Mapping[str, float | None]]) -> str:
@@ -107,6 +109,24 @@ def _share(row: Mapping[str, Any], name: str) -> str:
         return "-"
     low, high = row[f"{name}_interval"]
     return f"{row[name]:.4f} ({low:.3f} to {high:.3f})"
+
+
+def ratios(row: Mapping[str, Any]) -> list[str]:
+    """Give LR+ and LR- of a class, inf where one divides by nothing but zero, which is not the same as undefined."""
+    positive, negative = row["lr_positive"], row["lr_negative"]
+    sensitivity, specificity = row["sensitivity"], row["specificity"]
+    if sensitivity is not None and specificity is not None:
+        positive = math.inf if positive is None and specificity == 1 and sensitivity > 0 else positive
+        negative = math.inf if negative is None and specificity == 0 and sensitivity < 1 else negative
+    return [_ratio(positive), _ratio(negative)]
+
+
+def infinite(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Give a sentence on what an infinite likelihood ratio among those of classes means; nothing without one."""
+    found = [ratios(row) for row in rows]
+    why = {"LR+": "no image of another class is called it", "LR-": "every image of another class is called it"}
+    said = [f"{name} is inf where {why[name]}" for i, name in enumerate(why) if any(each[i] == "inf" for each in found)]
+    return f"{'; '.join(said)}: few images may be why" if said else ""
 
 
 def _ratio(value: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cvrun.report.decision import infinite, ratios
 from cvrun.report.page import Html, Section, heading, paragraph, table
 from cvrun.report.run_record import RunRecord
 from cvrun.report.summary import number
@@ -74,22 +75,28 @@ def _sentences(found: Mapping[str, Any]) -> list[str]:
 
 
 def rates(rows: Sequence[Mapping[str, Any]], part: str) -> list[Html]:
-    """Give two tables of each class against the rest, as `cvrun.command._decided.class_rates` counts it."""
+    """Give two tables of each class against the rest, and a word on ratios without an end.
+
+    Args:
+        rows: As `cvrun.command._decided.class_rates` gives them.
+        part: val or test.
+    """
     kept = sorted(rows, key=lambda row: -(row["tp"] + row["fn"]))[:_MOST_CLASSES]
     found, called = [], []
     for row in (row for row in rows if row in kept):
         name = str(row["class"])
         images = f"{row['tp'] + row['fn']:,}"
         found.append([name, images, number(row["prevalence"]), *(_with(row, rate) for rate in _FOUND)])
-        ratios = [_ratio(row["lr_positive"]), _ratio(row["lr_negative"])]
-        called.append([name, *(_with(row, rate) for rate in _CALLED), *ratios])
+        called.append([name, *(_with(row, rate) for rate in _CALLED), *ratios(row)])
     more = f"; the {len(kept)} largest of {len(rows):,} classes" if len(kept) < len(rows) else ""
     first = ["class", "images", "prevalence", "sensitivity (95%)", "specificity (95%)"]
     second = ["class", "PPV (95%)", "NPV (95%)", "LR+", "LR-"]
     captions = f"Each class against the rest at the decision, {part}{more}", f"What a call is worth, {part}{more}"
+    note = infinite(kept)
     return [
         table(captions[0], first, found, right=range(1, 5), sortable=True),
         table(captions[1], second, called, right=range(1, 5), sortable=True),
+        *([paragraph(f"{note}.", "quiet")] if note else []),
     ]
 
 
@@ -98,7 +105,3 @@ def _with(row: Mapping[str, Any], name: str) -> str:
         return "-"
     low, high = row[f"{name}_interval"]
     return f"{row[name]:.4f} ({low:.3f} to {high:.3f})"
-
-
-def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"

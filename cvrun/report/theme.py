@@ -97,6 +97,7 @@ th,td{{padding:.25rem .5rem;border-bottom:1px solid var(--line);text-align:left;
 th{{font-weight:600}} thead th{{border-bottom:2px solid var(--quiet);vertical-align:bottom}}
 .right{{text-align:right;white-space:nowrap}}
 td.name,th.name{{max-width:22rem;overflow-wrap:anywhere;min-width:8.5rem}}
+h2,h3,caption,summary,figcaption,nav{{overflow-wrap:anywhere}}
 td.self{{outline:1px solid var(--quiet);outline-offset:-2px}}
 {_heat()}
 th button{{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer}}
@@ -127,7 +128,9 @@ for (const table of document.querySelectorAll('table.sortable')) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   const shown = (row, column) => row.cells[column].textContent.trim();
-  const number = (text) => (text === '-' || text === '' ? NaN : Number(text.replace(/[,%]/g, '')));
+  const ends = { inf: Infinity, '-inf': -Infinity };
+  const plain = (text) => (text === '-' || text === '' ? NaN : Number(text.replace(/[,%]/g, '')));
+  const number = (text) => (Object.hasOwn(ends, text) ? ends[text] : plain(text));
   heads.forEach((head, column) => {
     const button = document.createElement('button');
     button.type = 'button';
@@ -138,7 +141,7 @@ for (const table of document.querySelectorAll('table.sortable')) {
       const rows = [...body.rows].map((row) => ({ row, text: shown(row, column) }));
       const known = rows.filter((entry) => entry.text !== '-' && entry.text !== '');
       const numeric = known.every((entry) => !Number.isNaN(number(entry.text)));
-      const order = (a, b) => numeric ? number(a.text) - number(b.text) : a.text.localeCompare(b.text);
+      const order = (a, b) => numeric ? Math.sign(number(a.text) - number(b.text)) || 0 : a.text.localeCompare(b.text);
       known.sort((a, b) => sign * order(a, b));
       const rest = rows.filter((entry) => entry.text === '-' || entry.text === '');
       body.append(...known.concat(rest).map((entry) => entry.row));

@@ -2,9 +2,19 @@
 
 import re
 
+import numpy as np
 import pytest
 
-from cvrun.report.decision import calibration_table, coverage_table, decision_text, in_words, rates_table
+from cvrun.command._decided import class_rates
+from cvrun.report.decision import (
+    calibration_table,
+    coverage_table,
+    decision_text,
+    in_words,
+    infinite,
+    rates_table,
+    ratios,
+)
 
 NOTHING = {"temperature": None, "operating_point": None, "thresholds": None, "reject": None}
 CALIBRATION = {"loss": 0.5, "brier": 0.25, "ece": 0.125, "intercept": None, "slope": 0.75}
@@ -86,3 +96,18 @@ def test_calibration_and_coverage_are_tables():
     text = coverage_table([{"coverage": 1.0, "risk": 0.25, "threshold": 0.5}], 0.0625)
     assert text.splitlines()[3].split() == ["1.0000", "0.2500", "0.5000"]
     assert text.endswith("(AURC) 0.0625\n")
+
+
+def test_a_ratio_without_an_end_is_not_shown_as_an_undefined_one():
+    # Of 4 images 2 are cats, and nothing else is called a cat: LR+ is 0.5 / 0, LR- is 0.5 / 1.
+    rows = class_rates(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]), ["cat", "dog"])
+    assert ratios(rows[0]) == ["inf", "0.5"]
+    # A dog is always found, and half of the others are called one: LR+ is 1 / 0.5, LR- is 0 / 0.5.
+    assert ratios(rows[1]) == ["2", "0"]
+    assert infinite(rows) == "LR+ is inf where no image of another class is called it: few images may be why"
+    assert infinite(rows) in rates_table(rows) and infinite(rows[1:]) == ""
+    none = {"sensitivity": None, "specificity": 1.0, "lr_positive": None, "lr_negative": None}
+    assert ratios(none) == ["-", "-"]
+    # Nothing is found and nothing is called: 0 / 0 is undefined.
+    assert ratios({**none, "sensitivity": 0.0, "lr_negative": 1.0}) == ["-", "1"]
+    assert ratios({**none, "sensitivity": 0.5, "specificity": 0.0}) == ["-", "inf"]

@@ -83,3 +83,9 @@ def test_where_groups_are_not_known_it_is_said():
 
     # A group an image says nothing.
     assert (shown({"val": 5, "test": 5}), shown({"val": 5, "test": 1100}), shown({})) == (1, 0, 0)
+
+
+def test_an_infinite_ratio_is_shown_and_explained():
+    rows = class_rates(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]), ["cat", "dog"])
+    markup = "".join(part.text for part in rates(rows, "val"))
+    assert cells(markup, "cat")[-2:] == ["inf", "0.5"] and "LR+ is inf where no image" in markup

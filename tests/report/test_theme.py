@@ -1,7 +1,9 @@
 import re
 
 import pytest
+from browser import seen
 
+from cvrun.report.page import Section, page, table
 from cvrun.report.theme import DARK, HEAT_STEPS, LIGHT, SCRIPT, SERIES, STYLE
 
 
@@ -47,3 +49,18 @@ def test_themes_name_the_same_colours():
 
 def test_style_and_script_name_nothing_remote():
     assert not re.search(r"url\(|@import|https?:|//|fetch|import\(|innerHTML|eval", STYLE + SCRIPT)
+
+
+@pytest.mark.slow
+def test_in_a_browser_infinite_numbers_are_sorted_as_numbers(tmp_path):
+    values = ["10", "inf", "9", "-", "-inf", "1,000", "inf"]
+    body = [table("t", ["name", "value"], [[str(i), value] for i, value in enumerate(values)], sortable=True)]
+    path = tmp_path / "page.html"
+    path.write_text(page("t", [], [Section("one", "One", body)], "made"))
+    script = """(() => {
+      const table = document.querySelector('table.sortable');
+      table.tHead.rows[0].cells[1].querySelector('button').click();
+      return [...table.tBodies[0].rows].map((row) => row.cells[1].textContent);
+    })()"""
+    found, console = seen(path, tmp_path, script)
+    assert console == [] and found == ["-inf", "9", "10", "1,000", "inf", "inf", "-"]
