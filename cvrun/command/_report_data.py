@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvrun.config import load
-from cvrun.errors import CvrunError
+from cvrun.errors import ConfigError, CvrunError
 from cvrun.folder import RunFolder
 from cvrun.selection import Selection, facts, select
 from cvrun.yamlfile import load_yaml
@@ -16,7 +16,10 @@ def own_data(folder: RunFolder) -> tuple[Selection | None, str]:
         if spec.data.hash_ids:
             return None, "data.hash_ids hides which images they are"
         selection = select(spec)
-        if facts(selection).data_fingerprint != _fingerprint(folder):
+        known = _fingerprint(folder)
+        if not known:
+            return None, "plan.yaml does not say what the data of the training were"
+        if facts(selection).data_fingerprint != known:
             return None, "the data are not those of the training any more"
     except CvrunError as error:
         return None, f"the data cannot be read here ({error})"
@@ -24,6 +27,9 @@ def own_data(folder: RunFolder) -> tuple[Selection | None, str]:
 
 
 def _fingerprint(folder: RunFolder) -> str:
-    plan = load_yaml(folder.plan)
+    try:
+        plan = load_yaml(folder.plan)
+    except (OSError, ConfigError):
+        return ""
     found = plan.get("data") if isinstance(plan, dict) else None
     return str(found.get("data_fingerprint")) if isinstance(found, dict) else ""

@@ -106,7 +106,10 @@ def _columns(
 
 
 def _is_stratified(folder: RunFolder) -> bool:
-    plan = load_yaml(folder.plan) if folder.plan.is_file() else None
+    try:
+        plan = load_yaml(folder.plan)
+    except (OSError, ConfigError):
+        return False
     data = plan.get("data") if isinstance(plan, dict) else None
     return isinstance(data, dict) and bool(data.get("strata"))
 

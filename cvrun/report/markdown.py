@@ -97,12 +97,15 @@ def markdown(record: RunRecord) -> str:
     rows = [[part, f"{sum(row):,}"] for part, row in found["images"].items() if isinstance(row, list)]
     rows += [[key, str(found[key])] for key in ("data_fingerprint", "split_fingerprint") if found[key]]
     parts.append(f"## Data\n\n{markdown_table(['what', 'value'], rows)}")
-    lines = [f"imbalance: {said['imbalance'] or 'nothing was resampled or weighted'}", *said["test_sets"]]
+    nothing = "nothing was resampled or weighted" if record.plan else "not known, as the warnings of the plan"
+    lines = [f"imbalance: {said['imbalance'] or nothing}", *said["test_sets"]]
     lines += [f"warning: {line}" for line in said["warnings"]]
     parts.append("## Disclosure\n\n" + _list(lines))
     parts.append("## Time and memory\n\n" + _cost(found["cost"]))
     rows = [[key, str(again[key])] for key in ("code", "seed")]
-    rows += [["differs by", " ".join(map(str, again["overrides"] or [])) or "nothing"]]
+    rows += [
+        ["differs by", " ".join(map(str, again["overrides"] or [])) or ("nothing" if record.plan else "not known")]
+    ]
     rows += [[str(key), str(value)] for key, value in again["environment"].items()]
     parts.append(f"## How to reproduce it\n\n{markdown_table(['what', 'value'], rows)}\n{_list(again['commands'])}")
     return "\n".join(parts)

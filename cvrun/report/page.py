@@ -17,6 +17,8 @@ from cvrun.report.theme import SCRIPT, STYLE
 
 _MARK = '<meta name="generator" content="cvrun report">'
 _HEAD_BYTES = 2048
+_HEADING, _WORD = 60, 100
+"""Letters to which a heading is cut, and those of the longest word that a cell shows."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def table(
         right: Columns whose cells are aligned to the right.
         sortable: Whether a click on a heading sorts it.
     """
-    heads = "".join(f'<th scope="col"{_side(i, right)}>{text(name)}</th>' for i, name in enumerate(columns))
+    heads = "".join(f'<th scope="col"{_side(i, right)}>{_cut(name, _HEADING)}</th>' for i, name in enumerate(columns))
     lines = []
     for row in rows:
         cells = [f'<th scope="row"{_side(0, right)}>{_name(row[0])}</th>'] if row else []
@@ -130,12 +132,26 @@ def _is_td(markup: str) -> bool:
 
 
 def _cell(cell: Cell) -> str:
-    return cell.text if isinstance(cell, Html) else text(cell)
+    return cell.text if isinstance(cell, Html) else _cut(cell, _longest(cell))
+
+
+def _longest(value: str) -> int:
+    """Give to how many letters a cell is cut: a text of words breaks by itself, a name of thousands does not."""
+    return len(value) if all(len(word) <= _WORD for word in value.split()) else _HEADING
+
+
+def _cut(value: str, most: int) -> str:
+    """Give text as markup, at most so many letters of it; the whole is its title."""
+    if len(value) <= most:
+        return text(value)
+    return f'<span title="{text(value)}">{text(value[: most - 3])}...</span>'
 
 
 def _name(cell: Cell) -> str:
     """Give a heading of a row, which may be broken behind one of _, / and = rather than anywhere."""
-    return re.sub("([_/=])(?=[^_/=])", r"\1<wbr/>", text(cell)) if isinstance(cell, str) else cell.text
+    if isinstance(cell, Html) or _longest(cell) < len(cell):
+        return _cell(cell)
+    return re.sub("([_/=])(?=[^_/=])", r"\1<wbr/>", text(cell))
 
 
 def _side(column: int, right: Collection[int]) -> str:

@@ -65,13 +65,16 @@ def _question(record: RunRecord) -> Section:
     said = [str(each) for each in overrides] if isinstance(overrides, list) else []
     rows = [
         ["experiment", str(record.plan.get("name", "-"))],
-        ["differs from it by", " ".join(said) or "nothing"],
+        ["differs from it by", " ".join(said) or ("nothing" if record.plan else "not known")],
         ["monitored metric", f"{record.monitor or '-'}, {training_plan.get('mode', '-')}"],
         ["validation images", images],
         ["score", _answer(record)],
     ]
     asked = f"How well does the model of {record.plan.get('name', 'this run')} do on images that it was not trained on"
     note = "The score is that of the best of several evaluations on the same images, so it is a little too good; "
+    if record.part("soup"):
+        note = "The weights are a mean of those of runs that were evaluated on the same images, so the score may be a "
+        note += "little too good; "
     note += "a test set that is opened once says how good the model is."
     body = [paragraph(f"{asked}, by {record.monitor or 'its metrics'}?"), table("The run", ["what", "value"], rows)]
     return Section("question", "The question", [*body, paragraph(note, "quiet")])
@@ -91,13 +94,17 @@ def _reasoned(training_plan: Mapping[str, object], plan: Mapping[str, object]) -
 
 def _disclosure(record: RunRecord) -> Section:
     line = record.part("imbalance").get("line")
-    body = [paragraph(f"Imbalance: {line or 'nothing was resampled or weighted.'}")]
+    if not record.plan:
+        said = "Imbalance, test part and warnings of the plan: not known, the run has no plan.yaml that can be read."
+        body = [paragraph(said, "note")]
+    else:
+        body = [paragraph(f"Imbalance: {line or 'nothing was resampled or weighted.'}")]
     body += [paragraph(f"Test set: {each}.") for each in record.openings]
-    if not record.openings:
+    if not record.openings and record.plan:
         body.append(paragraph("The run has no test part."))
     if record.warnings:
         body += [paragraph("Warnings:"), code_block("\n".join(record.warnings))]
-    else:
+    elif record.plan:
         body.append(paragraph("There were no warnings."))
     return Section("disclosure", "Disclosure", body)
 

@@ -147,7 +147,8 @@ class RunRecord:
     def again(self) -> tuple[str, str]:
         """The commands that make the run, or the soup that it is, again and that measure it."""
         made = self.part("soup").get("command")
-        return made if _is_soup(made) else f"cvrun verify {self.path} --replay", f"cvrun eval {self.path}"
+        path = shlex.quote(self.path)
+        return made if _is_soup(made) else f"cvrun verify {path} --replay", f"cvrun eval {path}"
 
     @property
     def several(self) -> bool:

@@ -50,7 +50,7 @@ def _sure(record: RunRecord, part: str) -> Html:
     found = record.evaluated[part].get("uncertainty")
     units = found.get("units") if isinstance(found, Mapping) else None
     if not isinstance(found, Mapping) or type(units) is not int:
-        return paragraph(f"`cvrun eval {record.path}` gives the metrics intervals.", "quiet")
+        return paragraph(f"`{record.again[1]}` gives the metrics intervals.", "quiet")
     said = f"Intervals over {units:,} {found.get('unit')}s: of {found.get('rate', 'accuracy')} Wilson's"
     if found.get("resamples"):
         said += f", of the others by the bootstrap from {found['resamples']:,} resamples"

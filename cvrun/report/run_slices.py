@@ -25,10 +25,13 @@ def slices(record: RunRecord) -> Section:
         body += [heading(f"By {column}"), *_column(column, values)]
     if not found["by"]:
         said = "The data of this run has no groups, and its split keeps the shares of the classes alone. "
+        if not record.plan:
+            said = "Not known: the run has no plan.yaml that says whether its data has groups. "
         body.append(paragraph(said + "`cvrun report RUN --by COLUMN` takes a column of the data."))
     if found["note"]:
         body.append(paragraph(f"{found['note']}.", "note"))
-    return Section("slices", "Groups and slices", [*body, heading("What is averaged"), *_aggregation(found)])
+    averaged = [heading("What is averaged"), *_aggregation(found)] if found["by"] or record.plan else []
+    return Section("slices", "Groups and slices", [*body, *averaged])
 
 
 def _column(column: str, found: Mapping[str, Any]) -> list[Html]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,7 +57,10 @@ def fit(record: RunRecord) -> Section:
         body = [paragraph("Not known: the run has no evaluation of its validation images.")]
     elif train is None:
         said = "Not known: the score of these weights on the training images has not been measured. "
-        body = [paragraph(said + f"`cvrun eval {record.path} --split train` measures it.")]
+        body = [paragraph(said + f"`{_measured_by(record)}` measures it.")]
+    elif _of_other_weights(record):
+        said = "Not known: the training images were evaluated with the weights of another step. "
+        body = [paragraph(said + f"`{_measured_by(record)}` measures those of these weights.")]
     else:
         interval = interval_of(record, "val", name)
         found = verdict(train, val, interval[1] if interval else None)
@@ -64,6 +69,17 @@ def fit(record: RunRecord) -> Section:
         line = paragraph(f"{said}.", "lead good" if found == "neither" else "lead bad")
         body = [line, table(f"{name} of both parts", ["part", name], cells, right=(1,))]
     return Section("fit", "Over-fitting and under-fitting", [*body, *_loss_line(record.rows), paragraph(RULE, "quiet")])
+
+
+def _measured_by(record: RunRecord) -> str:
+    return f"cvrun eval {shlex.quote(record.path)} --split train"
+
+
+def _of_other_weights(record: RunRecord) -> bool:
+    """Give whether the evaluation of the training images is known to be of another step than that of validation."""
+    train, val = (record.evaluated[part].get("step") for part in ("train", "val"))
+    val = record.status.get("best_step") if val is None else val
+    return train is not None and val is not None and train != val
 
 
 def _loss_line(rows: Sequence[Mapping[str, Any]]) -> list[Html]:
@@ -81,16 +97,17 @@ def _series(rows: Sequence[Mapping[str, Any]], name: str) -> Series:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _best(record: RunRecord) -> list[tuple[float, str]]:
     step = record.status.get("best_step")
-    return [(float(row["epoch"]), "best") for row in record.rows if row.get("step") == step and "epoch" in row][:1]
+    rows = [row for row in record.rows if row.get("step") == step and _is_number(row.get("epoch"))]
+    return [(float(row["epoch"]), "best") for row in rows][:1]
 
 
 def _numbers(caption: str, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Html:
-    known = [row for row in rows if any(_is_number(row.get(name)) for name in names)]
+    known = [row for row in rows if _is_number(row.get("epoch")) and any(_is_number(row.get(name)) for name in names)]
     every = max(1, -(-len(known) // _MOST_ROWS))
     kept = known[::-1][::every][::-1]
     cells = [[f"{row.get('epoch', 0):.2f}", *(_value(row.get(name)) for name in names)] for row in kept]

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 from cvrun.folder import RunFolder
@@ -54,3 +55,10 @@ def test_a_sweep_has_the_same_facts_in_both_formats(tmp_path):
     assert found["runs"][0]["values"] == {"optimizer.lr": 0.1} and found["runs"][0]["seed"] == 1
     text = markdown_sweep(sweep)
     assert "N = 3 runs (2 settings)" in text and "| optimizer.lr=0.1 | 2 | 0.5500 | 0.0707 |" in text
+
+
+def test_without_a_plan_its_disclosures_are_not_known(tmp_path):
+    record = record_of(tmp_path, metrics={"accuracy": 0.9})
+    assert "nothing was resampled" in markdown(record) and "| differs by | nothing |" in markdown(record)
+    bare = markdown(dataclasses.replace(record, plan={}))
+    assert "imbalance: not known" in bare and "| differs by | not known |" in bare and "nothing" not in bare

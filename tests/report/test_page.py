@@ -111,3 +111,14 @@ def test_a_pipe_is_neither_waited_for_nor_replaced(tmp_path):
     for force in (False, True):
         with pytest.raises(ConfigError, match="is no file"):
             page.write_page(path, whole(), force=force)
+
+
+def test_a_name_of_thousands_of_letters_is_cut_and_whole_in_its_title():
+    name = "x" * 3999 + '"'
+    made = page.table("Images", ["class", name], [[name, name], ["a" * 64, "word " * 100]]).text
+    spans = named(made, "span")
+    assert [each["title"] for each in spans] == [name] * 3
+    shown = Tags(made).shown
+    assert shown.count("x" * 57 + "...") == 3 and "x" * 61 not in shown
+    # A digest, and a text that breaks by itself.
+    assert "a" * 64 in shown and "word " * 100 in shown

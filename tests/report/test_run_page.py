@@ -244,3 +244,19 @@ def test_a_browser_refuses_a_script_that_is_not_the_pages_own(tmp_path):
     found, console = seen(path, tmp_path, "document.title")
     assert found == "Run cat 12345678"
     assert any("Content Security Policy" in line for line in console)
+
+
+def test_without_a_plan_nothing_is_said_of_warnings_and_the_test_part():
+    bare = replace(record("cat"), plan={}, warnings=[], openings=[])
+    shown = Text(run_page(bare, "made")).shown
+    assert "not known, the run has no plan.yaml" in shown
+    for said in ("There were no warnings", "no test part", "nothing was resampled"):
+        assert said not in shown
+        assert said in Text(run_page(replace(bare, plan={"name": "cat"}), "made")).shown
+
+
+def test_a_soup_is_not_the_best_of_several_evaluations():
+    soup = replace(record("cat"), plan={"soup": {"command": "cvrun soup a b"}})
+    shown = Text(run_page(soup, "made")).shown
+    assert "The weights are a mean" in shown and "best of several evaluations" not in shown
+    assert "best of several evaluations" in Text(run_page(record("cat"), "made")).shown

@@ -1,4 +1,5 @@
 import json
+import shlex
 
 import pytest
 
@@ -60,3 +61,10 @@ def test_a_soup_is_made_again_by_its_own_command_and_by_no_other(tmp_path, comma
     (tmp_path / "plan.yaml").write_text(json.dumps({"soup": {"command": command}}))
     record = read_record(RunFolder(tmp_path), [], None)
     assert record.again == (command if shown else f"cvrun verify {tmp_path} --replay", f"cvrun eval {tmp_path}")
+
+
+def test_commands_can_be_copied_also_where_the_folder_has_a_space(tmp_path):
+    path = tmp_path / "my runs; x"
+    path.mkdir()
+    again = read_record(RunFolder(path), [], None).again
+    assert [shlex.split(each)[:3] for each in again] == [["cvrun", word, str(path)] for word in ("verify", "eval")]

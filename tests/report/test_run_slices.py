@@ -5,6 +5,8 @@ from cvrun.metric._slices import slices as sliced
 from cvrun.report.run_record import RunRecord
 from cvrun.report.run_slices import slices
 
+MADE = {"name": "r"}
+
 
 def found(note=""):
     # Site <i>b: 6 of 12 right; a: 20 of 20; c has 3 images.
@@ -18,8 +20,8 @@ def found(note=""):
     return {"by": by, "note": note, "aggregation": {"groups": 3, "rows": rows}}
 
 
-def text(given):
-    record = RunRecord("r", {}, {}, [], {}, [], [], "", None, slices=given)
+def text(given, plan=MADE):
+    record = RunRecord("r", {}, plan, [], {}, [], [], "", None, slices=given)
     return "".join(part.text for part in slices(record).body)
 
 
@@ -55,3 +57,8 @@ def test_of_many_groups_the_worst_are_open_and_the_others_folded():
     open_part, folded_part = shown.split("<details>")
     assert ">g09<" in open_part and ">g10<" not in open_part and "the 10 of least accuracy of 30" in open_part
     assert ">g29<" in folded_part and "Hidden" not in shown
+
+
+def test_without_a_plan_it_is_not_known_whether_there_are_groups():
+    shown = text({"by": {}, "note": "", "aggregation": {"groups": 0, "rows": []}}, {})
+    assert "Not known" in shown and "no groups" not in shown and "has none" not in shown

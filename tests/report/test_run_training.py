@@ -1,4 +1,5 @@
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import pytest
 
@@ -60,3 +61,28 @@ def test_a_monitored_loss_is_judged_by_accuracy():
 
 def test_where_the_loss_was_lowest_is_said():
     assert "lowest at epoch 2.0, 0.7000, and 0.9000 at the last evaluation, epoch 3.0" in shown(fit(record()))
+
+
+def evaluated(train_step, val_step):
+    both = record(train={"accuracy": 0.99}, val={"accuracy": 0.6})
+    steps = {"train": {"step": train_step}, "val": {"step": val_step} if val_step else {}}
+    found = {part: {**each, **steps[part]} for part, each in both.evaluated.items()}
+    return replace(both, path="my runs/a", evaluated=found)
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "known"), [(20, 20, True), (10, 20, False), (10, None, False), (20, None, True)]
+)
+def test_scores_of_different_weights_are_not_compared(train, val, known):
+    """Without a step of its own, that of validation is of the best weights, which are of step 20."""
+    text = shown(fit(evaluated(train, val)))
+    assert ("Verdict: over-fitting" in text) == known
+    assert ("weights of another step. `cvrun eval &#x27;my runs/a&#x27; --split train`" in text) != known
+
+
+@pytest.mark.parametrize("bad", [10**400, float("inf"), float("nan"), "1", True])
+@pytest.mark.parametrize("name", ["val/loss", "val/accuracy", "train/lr", "epoch"])
+def test_what_is_no_number_of_a_record_is_no_point(name, bad):
+    rows = [{**row, name: bad} if row["step"] == 20 else row for row in ROWS]
+    for section in (training(record(rows)), fit(record(rows, train={"accuracy": 0.9}, val={"accuracy": 0.9}))):
+        assert "inf" not in shown(section).replace("info", "") and "<svg" in shown(training(record(rows)))
