@@ -15,6 +15,6 @@ def test_a_task_that_does_not_exist_is_refused_by_name(call, words, tmp_path):
 
 
 def test_the_tasks_that_are_named_are_those_that_there_are(call):
-    # When a second task comes, the row's own test takes the place of these two.
-    assert list(options.choices("task")) == ["classification"]
+    # When a task with masks comes, the row's own test takes the place of these two.
+    assert list(options.choices("task")) == ["classification", "multilabel"]
     assert "segmentation" not in json.dumps(call("options").out)
