@@ -106,7 +106,7 @@ def uncertainty(
         if metric.name == rates and units:
             right = exact(prediction)
             ends = bootstrap.Interval(*rate(right, np.ones_like(right), clusters))
-        known = ends is not None and _says_something(ends) and not math.isnan(metric.compute(prediction))
+        known = ends is not None and says_something(ends) and not math.isnan(metric.compute(prediction))
         found[metric.name] = [ends.low, ends.high] if ends is not None and known else None
     undefined = {name: ends.undefined for name, ends in drawn.items() if ends.undefined}
     plain = [name for name, ends in drawn.items() if not ends.corrected and found[name] is not None]
@@ -122,7 +122,8 @@ def _of(metric: Metric, prediction: Prediction) -> bootstrap.Function:
     return lambda weights: metric.values(prediction, weights)
 
 
-def _says_something(ends: bootstrap.Interval) -> bool:
+def says_something(ends: bootstrap.Interval) -> bool:
+    """Give whether there is an interval; where all resamples agree, they do not show how far a number varies."""
     return math.isfinite(ends.low) and math.isfinite(ends.high) and ends.low < ends.high
 
 

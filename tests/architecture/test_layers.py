@@ -76,6 +76,7 @@ ASSEMBLY = {
     "paired",
     "cutoff",
     "viewable",
+    "corruption",
 }
 EDGE = {"cli", "command", "report", "__main__"}
 GROUND_MAY_IMPORT = {"numpy", "torch", "safetensors", "yaml", "scipy"}
